@@ -1,0 +1,1 @@
+"""The data lake: crawling, cataloguing, ingesting, describing and summarising, as Spark jobs over Delta tables."""

@@ -1,0 +1,76 @@
+"""The `forensics` command: `forensics <verb> [--config FILE] [--key value …]`.
+
+A verb is a job's `main(argv)`, imported only when it is called, so that `--help` needs neither Java nor torch.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from etl.command import Main, run
+from etl.errors import ConfigError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("etl.jobs.demo", "run every stage once, on a local demo Hub and the photos that ship with it"),
+    "demo-hub": (
+        "generation.jobs.demo_hub",
+        "build the demo Hub's tiny models and serve them on the loopback",
+    ),
+    "crawl": ("etl.jobs.crawl", "walk the Hub's models and land their records"),
+    "catalogue": (
+        "etl.jobs.catalogue",
+        "turn landed records into models and generators, eligible or not and why",
+    ),
+    "generate": (
+        "generation.jobs.generate",
+        "sample images from the eligible generators, one child process a model",
+    ),
+    "ingest": ("etl.jobs.ingest", "check and store images, generated ones and your own"),
+    "describe": ("etl.jobs.describe", "measure the images and make their thumbnails"),
+    "build-training-set": (
+        "etl.jobs.build_training_set",
+        "write a versioned, generator-disjoint training set",
+    ),
+    "train": ("training.jobs.train", "train a detector on a training set, logged to MLflow"),
+    "evaluate": ("training.jobs.evaluate", "score a training set's test images and judge them by generator"),
+    "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
+    "explore": ("explorer.launch", "open the explorer on the loopback"),
+    "mlflow": ("training.jobs.mlflow_ui", "open MLflow's interface on the loopback"),
+}
+
+
+def job(verb: str) -> Main:
+    """Return the `main` of a verb. Raises ConfigError for a verb that does not exist."""
+    if verb not in VERBS:
+        raise ConfigError(f"there is no verb '{verb}'; `forensics --help` lists them")
+    main: Main = importlib.import_module(VERBS[verb][0]).main
+    return main
+
+
+def usage() -> str:
+    """Return the text of `forensics --help`."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {help_}" for verb, (_, help_) in VERBS.items())
+    return (
+        "usage: forensics <verb> [--config FILE] [--key value …]\n\n"
+        f"{verbs}\n\n"
+        "`forensics <verb> --help` lists a verb's keys, `--print-config` shows what they resolve to.\n"
+        "Exit codes: 0 clean, 3 finished with rejects, 4 nothing usable, 5 lock held, 2 wrong usage, 1 crash.\n"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb that `argv` (by default the command line) names and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        print(version("forensics-lake"))
+        return 0
+    return run(lambda rest: job(argv[0])(rest), argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

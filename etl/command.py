@@ -1,0 +1,50 @@
+"""How a command begins and ends: one line of counts for a stage, one line for an error, an exit code."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from etl.errors import FINISHED_WITH_REJECTS, OK, ForensicsError
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def run(main: Main, argv: Sequence[str] | None = None) -> int:
+    """Call a job's `main` and return its exit code; a ForensicsError becomes one line on stderr."""
+    try:
+        return main(argv)
+    except ForensicsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+class Stage:
+    """Counts of one stage: everything that came in was accepted, rejected, or already there.
+
+    `finish` prints the line that people and the demo read, checks the sum, and gives the exit code.
+    """
+
+    def __init__(self, name: str, noun: str):
+        self.name = name
+        self.noun = noun
+        self._started = time.monotonic()
+
+    def finish(
+        self, total: int, accepted: int, rejected: int = 0, already_there: int = 0, note: str = ""
+    ) -> int:
+        """Print `<stage>: N nouns = a new + r rejected + t already there`; return 0 or 3.
+
+        Raises AssertionError when the counts do not add up, since then something was lost.
+        """
+        seconds = time.monotonic() - self._started
+        counts = f"{accepted} new + {rejected} rejected + {already_there} already there"
+        print(
+            f"{self.name}: {total} {self.noun} = {counts}{'; ' + note if note else ''} ({seconds:.1f} s)",
+            flush=True,
+        )
+        if total != accepted + rejected + already_there:
+            raise AssertionError(f"{self.name} lost count: {total} {self.noun} are not {counts}")
+        return FINISHED_WITH_REJECTS if rejected else OK

@@ -1,0 +1,1 @@
+"""What the demo needs: a local Hub server and a set of real photographs."""

@@ -1,0 +1,81 @@
+"""Named errors of every command, each with the exit code that it ends with.
+
+Exit codes: 0 clean, 3 finished with rejects, 4 nothing usable, 5 lock held, 2 wrong usage or configuration,
+1 crash. A message is one sentence that names the cause, followed by what to do about it.
+"""
+
+OK = 0
+FINISHED_WITH_REJECTS = 3
+NOTHING_USABLE = 4
+
+
+class ForensicsError(Exception):
+    """Base of all errors that a command reports in one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(ForensicsError):
+    """Wrong usage or configuration: unknown keys, wrong types, values out of range. All problems at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | list[str]):
+        self.problems = [problems] if isinstance(problems, str) else problems
+        super().__init__("; ".join(self.problems))
+
+
+class JavaMissing(ForensicsError):
+    """No Java runtime that Spark can use was found."""
+
+    exit_code = 2
+
+
+class DeltaJarsMissing(ForensicsError):
+    """Spark started but Delta's jars are not on its class path, or could not be resolved."""
+
+    exit_code = 2
+
+
+class PortInUse(ForensicsError):
+    """A server could not bind its port."""
+
+    exit_code = 2
+
+
+class LakeMissing(ForensicsError):
+    """The lake, or a table that a stage reads, does not exist yet."""
+
+    exit_code = 4
+
+
+class NothingUsable(ForensicsError):
+    """A stage found no input that it could use."""
+
+    exit_code = 4
+
+
+class HubUnreachable(ForensicsError):
+    """The Hub could not be reached, or kept refusing, after all retries."""
+
+    exit_code = 4
+
+
+class LockHeld(ForensicsError):
+    """Another process writes to the same table."""
+
+    exit_code = 5
+
+
+class SchemaMismatch(ForensicsError):
+    """Rows offered to a table do not have the table's columns; the message lists both."""
+
+
+class TableRefused(ForensicsError):
+    """A Delta table uses a feature that some reader of the lake gets wrong (deletion vectors, …)."""
+
+    exit_code = 2
+
+
+class TableDamaged(ForensicsError):
+    """A Delta table's log or one of its live files cannot be read."""

@@ -1,0 +1,1 @@
+"""Measures of diversity over counts."""

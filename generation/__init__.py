@@ -1,0 +1,1 @@
+"""Sampling images from untrusted text-to-image models, one child process a model."""

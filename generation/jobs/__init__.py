@@ -1,0 +1,1 @@
+"""Jobs of generation, one file each; nobody imports them."""

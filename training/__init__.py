@@ -1,0 +1,1 @@
+"""Fake-image detectors: loading, augmentation, training, scoring, metrics and tracking."""

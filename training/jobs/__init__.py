@@ -1,0 +1,1 @@
+"""Jobs of training, one file each; nobody imports them."""
