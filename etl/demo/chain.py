@@ -1,0 +1,58 @@
+"""The demo's stages in their order, each a verb with its arguments, and the table of results at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from etl.demo.settings import DemoSettings
+from etl.lake import snapshot
+from etl.lake.schemas import EVALUATIONS, IMAGES, MODELS, PREDICTIONS, Table, training_rows
+
+PHOTOS = Path(__file__).parent / "photos"
+TRAINING_SET = "demo"
+COUNTED: tuple[Table, ...] = (MODELS, IMAGES, training_rows(TRAINING_SET), PREDICTIONS)
+"""Tables to which a second demo must add nothing."""
+
+
+def stages(settings: DemoSettings, endpoint: str, photos: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (verb, arguments) of each stage after the demo Hub is up at `endpoint`."""
+    root = ["--root", settings.root]
+    yield "crawl", [*root, "--endpoint", endpoint]
+    yield "catalogue", root
+    table = ["--table", str(PHOTOS / "photos.csv")]
+    yield "ingest", [*root, "--path", photos, *table, "--collection", "photos"]
+    images = ["--images_per_generator", str(settings.images_per_generator)]
+    yield "generate", [*root, "--endpoint", endpoint, *images, "--config", _packaged("generate.yaml")]
+    yield "ingest", [*root, "--source", "generated"]
+    yield "describe", root
+    yield "build-training-set", [*root, "--name", TRAINING_SET]
+    yield "train", [*root, "--training_set", TRAINING_SET, "--epochs", str(settings.epochs)]
+    yield "evaluate", [*root, "--training_set", TRAINING_SET]
+    yield "summarise", root
+
+
+def row_counts(root: str) -> dict[str, int]:
+    """Return the number of rows of the counted tables, 0 for those that are missing."""
+    return {
+        table.name: snapshot.scan(root, table).select(pl.len()).collect().item()
+        if snapshot.exists(root, table)
+        else 0
+        for table in COUNTED
+    }
+
+
+def results(root: str) -> list[str]:
+    """Return the lines of the table of results: average precision and accuracy by generator."""
+    rows = snapshot.read(root, EVALUATIONS).filter(pl.col("slice_kind").is_in(["generator", "mean"]))
+    wide = rows.pivot(on="metric", index=["slice_kind", "slice", "n_fake", "n_real"], values="value")
+    lines = [f"{'generator':<44} {'fakes':>5} {'reals':>5} {'AP':>6} {'acc':>6}"]
+    for row in wide.sort("slice_kind", "slice").iter_rows(named=True):
+        name = row["slice"] if row["slice_kind"] == "generator" else "mean over generators"
+        ap, accuracy = _figure(row.get("average_precision")), _figure(row.get("accuracy"))
+        lines.append(f"{name:<44} {row['n_fake']:>5} {row['n_real']:>5} {ap:>6} {accuracy:>6}")
+    return lines
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,91 @@
+"""Configuration of the jobs that bring images into the lake and build training sets from them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """What to ingest."""
+
+    root: str = "lake"
+    """where the lake lies: a folder, or an object store's address"""
+    source: str = "folder"
+    """`folder`: image files with an optional table; `generated`: what `forensics generate` landed"""
+    path: str | None = None
+    """folder: where the files lie"""
+    table: str | None = None
+    """folder: CSV file with the columns file, caption, author, licence"""
+    collection: str | None = None
+    """folder: the name of the set in the lake; on real images it is their real_source too"""
+    generator: str | None = None
+    """folder: the generator that made these images; without one they are real"""
+    wave: int = 5000
+    """files checked and committed together: what a kill can cost at most"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = []
+        if self.source not in ("folder", "generated"):
+            found.append(f"--source must be 'folder' or 'generated', not '{self.source}'")
+        if self.source == "folder" and (self.path is None or self.collection is None):
+            found.append("--source folder needs --path and --collection")
+        if self.wave < 1:
+            found.append("--wave must be at least 1")
+        return found
+
+
+@dataclass(frozen=True)
+class DescribeSettings:
+    """What to measure."""
+
+    root: str = "lake"
+    """where the lake lies"""
+    thumbnail_edge: int = 128
+    """longer edge of a thumbnail in pixels; smaller images keep their size"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        return [] if 16 <= self.thumbnail_edge <= 1024 else ["--thumbnail_edge must lie in 16 … 1024"]
+
+
+@dataclass(frozen=True)
+class TrainingSetSettings:
+    """Which images make the training set, and how they are split."""
+
+    root: str = "lake"
+    """where the lake lies"""
+    name: str = "demo"
+    """the set's name; the same name with other rows becomes its next version"""
+    seed: int = 1
+    """decides every draw and the order of the rows"""
+    val_fraction: float = 0.15
+    """share of the generators, and of the reals, for validation"""
+    test_fraction: float = 0.25
+    """share of the generators, and of the reals, for testing"""
+    max_images_per_generator: int = 500
+    """fakes drawn from one generator at most"""
+    max_reals_per_fake: float = 1.0
+    """reals in a split at most, as a multiple of its fakes"""
+    split_by: str = "generator_id"
+    """what never crosses splits: `generator_id`, or `root_model_id` for whole lineages"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = []
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            found.append("--name may hold letters, digits, '-' and '_' only")
+        if min(self.val_fraction, self.test_fraction) <= 0 or self.val_fraction + self.test_fraction >= 1:
+            found.append("--val_fraction and --test_fraction must be positive and leave a share for training")
+        if self.max_images_per_generator < 1 or self.max_reals_per_fake <= 0:
+            found.append("--max_images_per_generator and --max_reals_per_fake must be positive")
+        if self.split_by not in ("generator_id", "root_model_id"):
+            found.append("--split_by must be 'generator_id' or 'root_model_id'")
+        return found
+
+
+@dataclass(frozen=True)
+class SummariseSettings:
+    """Which lake to summarise."""
+
+    root: str = "lake"
+    """where the lake lies"""

@@ -1,0 +1,40 @@
+"""Write the gold tables: counts and diversity of what was sampled, and one card a generator."""
+
+import sys
+from collections.abc import Sequence
+
+from etl.command import Stage, run
+from etl.config import parse
+from etl.images.settings import SummariseSettings
+from etl.lake.schemas import (
+    GENERATION_ATTEMPTS,
+    GENERATORS,
+    GOLD_COUNTS,
+    GOLD_DIVERSITY,
+    GOLD_GENERATOR_CARDS,
+    IMAGES,
+)
+from etl.lake.session import session
+from etl.lake.store import Lake
+from etl.statistics.gold import counts, diversity, generator_cards, sampled
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    settings = parse(SummariseSettings, argv, "forensics summarise", __doc__)
+    stage = Stage("summarise", "gold tables")
+    with session("summarise") as spark:
+        lake = Lake(settings.root, spark)
+        images, generators = lake.read(IMAGES), lake.read_or_empty(GENERATORS)
+        counted = counts(sampled(generators, images)).persist()
+        numbers = [(r.dimension, r.generators, r.images) for r in counted.collect()]
+        spread = spark.createDataFrame(diversity(numbers), GOLD_DIVERSITY.schema)
+        cards = generator_cards(generators, lake.read_or_empty(GENERATION_ATTEMPTS), images)
+        tables = ((GOLD_COUNTS, counted), (GOLD_DIVERSITY, spread), (GOLD_GENERATOR_CARDS, cards))
+        with lake.writing(*[table for table, _ in tables]):
+            written = sum(lake.refresh(table, rows) for table, rows in tables)
+        counted.unpersist()
+    return stage.finish(len(tables), written, already_there=len(tables) - written)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
