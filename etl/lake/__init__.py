@@ -1,0 +1,1 @@
+"""What every stage shares about the lake: session, schemas, stores and locks."""

@@ -1,0 +1,162 @@
+"""The lake without a JVM: reading tables at a version, and adding rows to those that Python processes write.
+
+Training, generation and the explorer use this; it reads through delta-rs and Polars. Readers other than Spark
+get some of Delta's features wrong (deletion vectors bring deleted rows back, column mapping loses names), so a
+table that uses them is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import polars as pl
+import pyarrow as pa
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from etl.errors import LakeMissing, TableDamaged, TableRefused
+from etl.lake.lock import is_local, table_lock
+from etl.lake.schemas import Table
+
+_REFUSED = {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening", "variantType"}
+
+
+def address(root: str, table: Table) -> str:
+    """Return where the table lies, absolute where it is a local folder."""
+    return f"{Path(root).resolve()}/{table.name}" if is_local(root) else f"{root.rstrip('/')}/{table.name}"
+
+
+def exists(root: str, table: Table) -> bool:
+    """Whether the table has been created."""
+    return deltalake.DeltaTable.is_deltatable(address(root, table))
+
+
+def open_table(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
+    """Return the Delta table at `version`, by default its newest.
+
+    Raises LakeMissing, TableRefused (deletion vectors, column mapping), TableDamaged.
+    """
+    path = address(root, table)
+    try:
+        found = deltalake.DeltaTable(path, version=version)
+    except TableNotFoundError:
+        raise LakeMissing(
+            f"there is no table '{table.name}' in the lake at {root}; run the stage that writes it first "
+            "(`forensics --help` lists the stages in their order), or name the lake with --root"
+        ) from None
+    except DeltaError as error:
+        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
+    _refuse(path, found)
+    return found
+
+
+def current_version(root: str, table: Table) -> int:
+    """Return the table's newest Delta version. Raises as `open_table`."""
+    return int(open_table(root, table).version())
+
+
+def read(
+    root: str, table: Table, version: int | None = None, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return the table's rows as a Polars frame. Raises as `open_table`."""
+    return scan(root, table, version).select(list(columns or table.columns)).collect()
+
+
+def scan(root: str, table: Table, version: int | None = None) -> pl.LazyFrame:
+    """Return the table as a lazy Polars frame, for queries that read a part. Raises as `open_table`."""
+    return pl.scan_delta(open_table(root, table, version))
+
+
+def live_files(root: str, table: Table, version: int | None = None) -> list[str]:
+    """Return the Parquet files of one version as URLs with a scheme, sorted; nothing percent-decoded.
+
+    A reader of files must take these and not list the folder: files of other versions lie beside them.
+    """
+    files = sorted(open_table(root, table, version).file_uris())
+    return [file if "://" in file else f"file://{file}" for file in files]
+
+
+def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seconds: float = 60.0) -> int:
+    """Append the rows whose key is not there yet, as one commit; return how many were.
+
+    Nothing is committed when nothing is new. Creates the table where it is missing, as Spark's store would.
+    Raises LockHeld when another process writes to the table for longer than `wait_seconds`.
+    """
+    with table_lock(root, table.name, wait_seconds):
+        create(root, table)
+        offered = pl.DataFrame(_arrow(table, rows)).unique(list(table.key), keep="first", maintain_order=True)
+        keys = read(root, table, columns=table.key)
+        fresh = offered.join(keys, on=list(table.key), how="anti", nulls_equal=True)
+        if fresh.height:
+            target = deltalake.DeltaTable(address(root, table))
+            deltalake.write_deltalake(target, _cast(table, fresh), mode="append")
+        return fresh.height
+
+
+def replace(root: str, table: Table, rows: Sequence[Mapping[str, Any]], where: Mapping[str, str]) -> None:
+    """Replace the rows whose columns equal `where` by `rows`, as one commit; commit nothing when they are equal.
+
+    For results that a rerun computes anew, such as a run's metrics.
+    """
+    with table_lock(root, table.name, wait_seconds=60):
+        create(root, table)
+        offered = pl.DataFrame(_arrow(table, rows))
+        there = read(root, table).filter([pl.col(column) == value for column, value in where.items()])
+        if offered.sort(table.key).equals(there.sort(table.key)):
+            return
+        predicate = " AND ".join(f"{column} = '{_quoted(value)}'" for column, value in where.items())
+        target = deltalake.DeltaTable(address(root, table))
+        deltalake.write_deltalake(target, _cast(table, offered), mode="overwrite", predicate=predicate)
+
+
+def create(root: str, table: Table) -> None:
+    """Create the table, empty and without deletion vectors, where it is missing."""
+    if exists(root, table):
+        return
+    settings: dict[str, str | None] = {"delta.enableDeletionVectors": "false"}
+    if table.append_only:
+        settings["delta.appendOnly"] = "true"
+    deltalake.DeltaTable.create(
+        address(root, table), schema=_schema(table), mode="ignore", configuration=settings
+    )
+
+
+def refuse_features(path: str) -> None:
+    """Raise TableRefused when the table at `path` uses a feature that some reader of the lake gets wrong."""
+    _refuse(path, deltalake.DeltaTable(path))
+
+
+def _refuse(path: str, table: deltalake.DeltaTable) -> None:
+    protocol = table.protocol()
+    used = _REFUSED & set(protocol.reader_features or []) | _REFUSED & set(protocol.writer_features or [])
+    mapping = table.metadata().configuration.get("delta.columnMapping.mode", "none")
+    if mapping != "none":
+        used.add("columnMapping")
+    if used:
+        raise TableRefused(
+            f"{path} uses {', '.join(sorted(used))}, which not every reader of the lake reads correctly; write the "
+            "rows to a new table without it"
+        )
+
+
+def _schema(table: Table) -> pa.Schema:
+    return to_arrow_schema(table.schema)
+
+
+def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    schema = _schema(table)
+    unknown = {key for row in rows for key in row} - set(table.columns)
+    if unknown:
+        raise TypeError(f"rows for '{table.name}' have the unknown columns {sorted(unknown)}")
+    columns = {name: [row.get(name) for row in rows] for name in table.columns}
+    return pa.table(columns, schema=schema)
+
+
+def _cast(table: Table, frame: pl.DataFrame) -> pa.Table:
+    """Give the columns their declared Arrow types: Petastorm silently drops the `large_string` of Polars."""
+    return frame.select(table.columns).to_arrow().cast(_schema(table))
+
+
+def _quoted(value: str) -> str:
+    return value.replace("'", "''")

@@ -1,0 +1,236 @@
+"""The lake as Spark writes it: create, read, append, merge and overwrite tables by their declaration.
+
+The only module that writes Delta through Spark. Every write selects the table's declared columns, holds the
+table's lock, and is repeatable: appends leave out the keys that are there, merges touch only rows that differ.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from etl.errors import LakeMissing, SchemaMismatch
+from etl.lake.lock import is_local, table_lock
+from etl.lake.schemas import REJECTS, Table
+from etl.lake.snapshot import refuse_features
+
+# Parquet's own settings: Delta ignores them as writer options, so they go on the session around a write.
+# Measured: 8 MB groups need the row checks as well, since Parquet otherwise looks at the size every 100 rows.
+_IMAGE_FILES = {
+    "spark.sql.parquet.compression.codec": "uncompressed",
+    "parquet.block.size": str(8 << 20),
+    "parquet.page.size": str(256 << 10),
+    "parquet.page.row.count.limit": "20",
+    "parquet.page.size.row.check.min": "4",
+    "parquet.page.size.row.check.max": "20",
+    "parquet.block.size.row.check.min": "8",
+    "parquet.block.size.row.check.max": "32",
+}
+_PLAIN_FILES = {"spark.sql.parquet.compression.codec": "zstd"}
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """Rows that a merge inserted, updated, and left alone because they were there unchanged."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class Lake:
+    """The tables under one root, through one Spark session."""
+
+    def __init__(self, root: str, spark: SparkSession):
+        self.root = str(root)
+        self.spark = spark
+
+    def path(self, table: Table) -> str:
+        """Return the table's address, absolute where it is a local folder."""
+        root = str(Path(self.root).resolve()) if is_local(self.root) else self.root.rstrip("/")
+        return f"{root}/{table.name}"
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table has been created."""
+        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+
+    def version(self, table: Table) -> int:
+        """Return the table's current Delta version. Raises LakeMissing."""
+        self._require(table)
+        return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()[0])
+
+    @contextlib.contextmanager
+    def writing(self, *tables: Table) -> Iterator[None]:
+        """Hold the tables' locks over a whole job, so that a second one stops at its start (LockHeld)."""
+        with contextlib.ExitStack() as locks:
+            for table in sorted(tables, key=lambda table: table.name):
+                locks.enter_context(table_lock(self.root, table.name))
+            yield
+
+    def create(self, table: Table) -> None:
+        """Create the table, empty and without deletion vectors, where it is missing."""
+        with self._lock(table):
+            if not self.exists(table):
+                builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
+                builder = builder.addColumns(table.schema).property("delta.enableDeletionVectors", "false")
+                if table.append_only:
+                    builder = builder.property("delta.appendOnly", "true")
+                builder.execute()
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """Return the table's rows, at `version` when given.
+
+        Raises LakeMissing where there is no such table, TableRefused where readers would differ on its rows.
+        """
+        self._require(table)
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(table))
+
+    def read_or_empty(self, table: Table) -> DataFrame:
+        """Return the table's rows, none where it has not been created."""
+        return self.read(table) if self.exists(table) else self.spark.createDataFrame([], table.schema)
+
+    def append(self, table: Table, rows: DataFrame, order: tuple[str, ...] = ()) -> tuple[int, int]:
+        """Append the rows whose key is not there yet, sorted by `order`; return (appended, already there).
+
+        Of rows that share a key within `rows`, one is kept. Nothing is committed when nothing is new.
+        """
+        with self._lock(table):
+            self.create(table)
+            rows = conform(table, rows).dropDuplicates(list(table.key)).persist()
+            try:
+                keys = self.read(table).select(*table.key)
+                new = rows.join(keys, on=_same_key(rows, keys, table), how="left_anti").persist()
+                total, fresh = rows.count(), new.count()
+                if fresh:
+                    ordered = new.repartitionByRange(*order).sortWithinPartitions(*order) if order else new
+                    with self._files(table):
+                        ordered.write.format("delta").mode("append").save(self.path(table))
+                new.unpersist()
+            finally:
+                rows.unpersist()
+            return fresh, total - fresh
+
+    def merge(self, table: Table, rows: DataFrame, ignoring: tuple[str, ...] = ()) -> MergeCounts:
+        """Insert new keys and update the rows that differ in any column not in `ignoring`.
+
+        An unchanged source commits nothing: MERGE would rewrite every matched file all the same, so the source
+        is reduced by a join first. `rows` must hold one row a key.
+        """
+        with self._lock(table):
+            self.create(table)
+            source = conform(table, rows).persist()
+            try:
+                changed = self._changed(table, source, ignoring).persist()
+                total, fresh = source.count(), changed.where(~F.col("_there")).count()
+                updated = changed.count() - fresh
+                if fresh or updated:
+                    with self._files(table):
+                        self._merge(table, changed.drop("_there"))
+                changed.unpersist()
+            finally:
+                source.unpersist()
+            return MergeCounts(fresh, updated, total - fresh - updated)
+
+    def _changed(self, table: Table, source: DataFrame, ignoring: tuple[str, ...]) -> DataFrame:
+        there = self.read(table).select(*[F.col(c).alias(f"_old_{c}") for c in table.columns])
+        keys = [F.col(k).eqNullSafe(F.col(f"_old_{k}")) for k in table.key]
+        compared = [c for c in table.columns if c not in ignoring and c not in table.key]
+        same = [F.col(c).eqNullSafe(F.col(f"_old_{c}")) for c in compared]
+        found = F.col(f"_old_{table.key[0]}").isNotNull()
+        joined = source.join(there, on=_all(keys), how="left").withColumn("_there", found)
+        return joined.where(~(found & _all(same))).select(*table.columns, "_there")
+
+    def _merge(self, table: Table, source: DataFrame) -> None:
+        condition = " AND ".join(f"t.`{key}` <=> s.`{key}`" for key in table.key)
+        target = DeltaTable.forPath(self.spark, self.path(table)).alias("t")
+        merge = target.merge(source.alias("s"), condition).whenMatchedUpdateAll().whenNotMatchedInsertAll()
+        merge.execute()
+
+    def overwrite(self, table: Table, rows: DataFrame) -> int:
+        """Replace the table's rows as one new version, which is returned; earlier versions stay readable."""
+        with self._lock(table):
+            self.create(table)
+            with self._files(table):
+                conform(table, rows).write.format("delta").mode("overwrite").save(self.path(table))
+            return self.version(table)
+
+    def refresh(self, table: Table, rows: DataFrame) -> bool:
+        """Replace the rows of a small table, unless they are the same already; return whether they were replaced."""
+        offered = conform(table, rows).persist()
+        try:
+            there = self.read_or_empty(table)
+            if self.exists(table) and offered.exceptAll(there).isEmpty() and there.exceptAll(offered).isEmpty():
+                return False
+            self.overwrite(table, offered)
+            return True
+        finally:
+            offered.unpersist()
+
+    def reject(self, stage: str, rejected: DataFrame, run_id: str) -> int:
+        """Record refused inputs (columns key, sha256, code, detail) and return how many there are.
+
+        A run that is repeated under its `run_id` records each input once.
+        """
+        rows = rejected.select(
+            F.lit(stage).alias("stage"),
+            "key",
+            "sha256",
+            "code",
+            F.substring("detail", 1, 500).alias("detail"),
+            F.lit(run_id).alias("run_id"),
+            F.lit(1).alias("attempt"),
+            F.lit(datetime.now(UTC)).alias("ts"),
+        )
+        with table_lock(self.root, REJECTS.name, wait_seconds=60):
+            return sum(self.append(REJECTS, rows))
+
+    def _lock(self, table: Table) -> contextlib.AbstractContextManager[None]:
+        return table_lock(self.root, table.name)
+
+    def _require(self, table: Table) -> None:
+        if not self.exists(table):
+            raise LakeMissing(
+                f"there is no table '{table.name}' in the lake at {self.root}; run the stage that writes it first "
+                "(`forensics --help` lists the stages in their order), or name the lake with --root"
+            )
+        refuse_features(self.path(table))
+
+    @contextlib.contextmanager
+    def _files(self, table: Table) -> Iterator[None]:
+        settings = _IMAGE_FILES if table.holds_images else _PLAIN_FILES
+        for key, value in settings.items():
+            self.spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            for key in settings:
+                self.spark.conf.unset(key)
+
+
+def conform(table: Table, rows: DataFrame) -> DataFrame:
+    """Return `rows` with the table's columns in their order; raise SchemaMismatch when any lacks or differs."""
+    offered = {field.name: field.dataType.simpleString() for field in rows.schema}
+    declared = {field.name: field.dataType.simpleString() for field in table.schema}
+    if offered != declared:
+        raise SchemaMismatch(
+            f"rows for '{table.name}' have the columns {sorted(offered.items())}, declared are "
+            f"{sorted(declared.items())}"
+        )
+    return rows.select(*table.columns)
+
+
+def _same_key(left: DataFrame, right: DataFrame, table: Table) -> Column:
+    return _all([left[key].eqNullSafe(right[key]) for key in table.key])
+
+
+def _all(conditions: list[Column]) -> Column:
+    return reduce(lambda a, b: a & b, conditions, F.lit(True))
