@@ -15,20 +15,25 @@ COUNTED: tuple[Table, ...] = (MODELS, IMAGES, training_rows(TRAINING_SET), PREDI
 """Tables to which a second demo must add nothing."""
 
 
-def stages(settings: DemoSettings, endpoint: str, photos: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield (verb, arguments) of each stage after the demo Hub is up at `endpoint`."""
-    root = ["--root", settings.root]
-    yield "crawl", [*root, "--endpoint", endpoint]
+def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (verb, arguments) of each stage, once the demo Hub is up at `endpoint`."""
+
+    def arguments(**keys: object) -> list[str]:
+        return [word for key, value in keys.items() for word in (f"--{key}", str(value))]
+
+    root = arguments(root=settings.root)
+    yield "crawl", root + arguments(endpoint=endpoint)
     yield "catalogue", root
-    table = ["--table", str(PHOTOS / "photos.csv")]
-    yield "ingest", [*root, "--path", photos, *table, "--collection", "photos"]
-    images = ["--images_per_generator", str(settings.images_per_generator)]
-    yield "generate", [*root, "--endpoint", endpoint, *images, "--config", _packaged("generate.yaml")]
-    yield "ingest", [*root, "--source", "generated"]
+    photos = arguments(path=PHOTOS, table=PHOTOS / "photos.csv", collection="photos", limit=settings.photos)
+    yield "ingest", root + photos
+    # The demo Hub's models are tiny: two steps at 64 pixels show every code path in a fraction of a second.
+    sampling = arguments(plan="demo", images_per_generator=settings.images_per_generator, steps=2, size=64)
+    yield "generate", root + arguments(endpoint=endpoint) + sampling
+    yield "ingest", root + arguments(source="generated")
     yield "describe", root
-    yield "build-training-set", [*root, "--name", TRAINING_SET]
-    yield "train", [*root, "--training_set", TRAINING_SET, "--epochs", str(settings.epochs)]
-    yield "evaluate", [*root, "--training_set", TRAINING_SET]
+    yield "build-training-set", root + arguments(name=TRAINING_SET)
+    yield "train", root + arguments(training_set=TRAINING_SET, epochs=settings.epochs)
+    yield "evaluate", root + arguments(training_set=TRAINING_SET)
     yield "summarise", root
 
 

@@ -19,6 +19,8 @@ class IngestSettings:
     """folder: the name of the set in the lake; on real images it is their real_source too"""
     generator: str | None = None
     """folder: the generator that made these images; without one they are real"""
+    limit: int | None = None
+    """stop after this many files of each source, in the order of their names"""
     wave: int = 5000
     """files checked and committed together: what a kill can cost at most"""
 
@@ -29,8 +31,8 @@ class IngestSettings:
             found.append(f"--source must be 'folder' or 'generated', not '{self.source}'")
         if self.source == "folder" and (self.path is None or self.collection is None):
             found.append("--source folder needs --path and --collection")
-        if self.wave < 1:
-            found.append("--wave must be at least 1")
+        if self.wave < 1 or (self.limit is not None and self.limit < 1):
+            found.append("--wave and --limit must be at least 1")
         return found
 
 

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lake = Lake(settings.root, spark)
         with lake.writing(IMAGES, COLLECTIONS):
             for source in sources:
-                entries = source.entries()
+                entries = islice(source.entries(), settings.limit)
                 while wave := list(islice(entries, settings.wave)):
                     counts = _ingest(lake, source, wave, run_id)
                     total, fresh = total + len(wave), fresh + counts[0]

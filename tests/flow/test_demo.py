@@ -1,0 +1,116 @@
+"""The demo end to end at its smallest size: what it leaves, that a rerun adds nothing, that kills cost nothing."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl.lake import snapshot
+from etl.lake.schemas import (
+    EVALUATIONS,
+    GENERATION_ATTEMPTS,
+    GENERATORS,
+    GOLD_COUNTS,
+    GOLD_DIVERSITY,
+    GOLD_GENERATOR_CARDS,
+    IMAGES,
+    MODELS,
+    PREDICTIONS,
+    TABLES,
+    training_rows,
+)
+from generation.demo_hub.table import DEMO_REPOSITORIES
+from tests.flow.commands import BIN, SMALLEST, clean_environment, forensics, new_lake
+
+pytestmark = pytest.mark.timeout(900)
+ROWS = training_rows("demo")
+
+
+def ids(root: Path) -> set[str]:
+    return set(snapshot.read(str(root), IMAGES, columns=["image_id"])["image_id"])
+
+
+def test_every_table_that_the_explorer_shows_has_rows(demo_lake):
+    for table in (IMAGES, ROWS, PREDICTIONS, EVALUATIONS, GOLD_COUNTS, GOLD_DIVERSITY, GOLD_GENERATOR_CARDS):
+        assert snapshot.scan(str(demo_lake), table).select(pl.len()).collect().item() > 0, table.name
+
+
+def test_every_good_generator_gave_its_images(demo_lake):
+    fakes = snapshot.read(str(demo_lake), IMAGES, columns=["generator_id", "label"]).filter(pl.col("label") == 1)
+    made = Counter(fakes["generator_id"])
+    good = {r.id for r in DEMO_REPOSITORIES if r.expected is None}
+    assert set(made) == good
+    assert set(made.values()) == {3}
+
+
+def test_every_hostile_repository_has_a_row_with_its_code(demo_lake):
+    generators = snapshot.read(str(demo_lake), GENERATORS)
+    attempts = snapshot.read(str(demo_lake), GENERATION_ATTEMPTS)
+    codes = dict(generators.select("generator_id", "reason").iter_rows())
+    codes |= dict(attempts.filter(pl.col("code") != "OK").select("generator_id", "code").iter_rows())
+    for repository in DEMO_REPOSITORIES:
+        if repository.expected:
+            assert codes.get(repository.id) == repository.expected, repository.id
+
+
+def test_hostile_code_left_no_sentinel(demo_lake):
+    assert not list(demo_lake.rglob("*SENTINEL*"))
+
+
+def test_no_training_image_shares_a_generator_with_another_split(demo_lake):
+    rows = snapshot.read(str(demo_lake), ROWS, columns=["generator_id", "split"]).drop_nulls()
+    assert rows.unique().group_by("generator_id").len()["len"].max() == 1
+
+
+def test_a_second_demo_adds_no_row_and_says_so(demo_lake):
+    before = {t.name: snapshot.read(str(demo_lake), t).height for t in (MODELS, IMAGES, ROWS, PREDICTIONS)}
+    done = forensics("demo", "--root", str(demo_lake), *SMALLEST)
+    assert done.returncode == 0, done.stderr
+    after = {t.name: snapshot.read(str(demo_lake), t).height for t in (MODELS, IMAGES, ROWS, PREDICTIONS)}
+    assert after == before
+    assert done.stdout.count(", 0 added by this run") == 4
+
+
+KILLS = ("generate:after-first-image", "ingest:after-images", "train:after-checkpoint")
+
+
+def test_kills_at_three_stages_leave_the_image_set_of_an_undisturbed_run(demo_hub, demo_lake, tmp_path):
+    root = new_lake(demo_hub, tmp_path / "lake")
+    for point in KILLS:
+        kill_at(point, root, tmp_path / point.replace(":", "-"))
+    done = forensics("demo", "--root", str(root), *SMALLEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ids(root) == ids(demo_lake)
+    for table in (*TABLES, ROWS):
+        if snapshot.exists(str(root), table):
+            assert_keys_are_unique(root, table)
+            assert_versions_are_contiguous(root / table.name)
+
+
+def kill_at(point: str, root: Path, mark: Path) -> None:
+    """Start the demo in a process group of its own and kill the whole group when it reaches `point`."""
+    environment = clean_environment(FORENSICS_FAULT=point, FORENSICS_FAULT_FILE=str(mark))
+    with (mark.parent / "killed.log").open("a") as log:
+        command = [BIN / "forensics", "demo", "--root", root, *SMALLEST]
+        demo = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 400
+    while not mark.exists():
+        assert demo.poll() is None and time.monotonic() < deadline, (mark.parent / "killed.log").read_text()
+        time.sleep(0.1)
+    os.killpg(demo.pid, signal.SIGKILL)
+    demo.wait()
+
+
+def assert_keys_are_unique(root: Path, table) -> None:
+    keys = snapshot.read(str(root), table, columns=table.key)
+    assert keys.n_unique() == keys.height, table.name
+
+
+def assert_versions_are_contiguous(table: Path) -> None:
+    versions = sorted(int(file.stem) for file in (table / "_delta_log").glob("*.json"))
+    assert versions == list(range(versions[0], versions[-1] + 1)) and versions[0] == 0, table

@@ -1,0 +1,30 @@
+"""Every configuration file that ships loads into the settings of its verb."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etl.cli import VERBS, job
+from etl.errors import ConfigError
+
+CONF = Path(__file__).parent.parent / "conf"
+FILES = sorted(CONF.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_shipped_configuration_loads_and_shows_its_values(path, capsys):
+    with pytest.raises(SystemExit) as end:
+        job(path.stem)(["--config", str(path), "--print-config"])
+    assert end.value.code == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown.items() >= yaml.safe_load(path.read_text(encoding="utf-8")).items()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_a_configuration_file_and_refuses_a_misspelt_key(verb, tmp_path):
+    assert (CONF / f"{verb}.yaml").exists()
+    misspelt = tmp_path / "wrong.yaml"
+    misspelt.write_text("rooot: lake\n")
+    with pytest.raises(ConfigError, match=r"unknown key 'rooot' \(did you mean 'root'\?\)"):
+        job(verb)(["--config", str(misspelt)])
