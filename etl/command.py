@@ -14,7 +14,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
     try:
         return main(argv)
     except ForensicsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
@@ -32,9 +32,7 @@ class Stage:
         self.noun = noun
         self._started = time.monotonic()
 
-    def finish(
-        self, total: int, accepted: int, rejected: int = 0, already_there: int = 0, note: str = ""
-    ) -> int:
+    def finish(self, total: int, accepted: int, rejected: int = 0, already_there: int = 0, note: str = "") -> int:
         """Print `<stage>: N nouns = a new + r rejected + t already there`; return 0 or 3.
 
         Raises AssertionError when the counts do not add up, since then something was lost.

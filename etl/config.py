@@ -6,6 +6,7 @@ bad values are collected over the file and the command line, and reported at onc
 """
 
 import difflib
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -24,66 +25,94 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)
 def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description: str) -> Config:
     """Return the configuration that `argv` (and the YAML file it names by --config) describes.
 
-    Raises ConfigError with every unknown key, bad type and out-of-range value. `--help` and `--print-config`
-    print and exit 0.
+    The command line overrides the file, wherever --config stands in it. Raises ConfigError with every unknown key
+    and bad type; when there are none, with every value out of range. `--help` and `--print-config` print and
+    exit 0.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    paths, words = _without_config(list(sys.argv[1:] if argv is None else argv))
+    files = {path: _yaml(path) for path in paths}
     parser = _parser(cls, prog, description)
-    problems = _problems(cls, parser, argv)
+    problems = [
+        problem for path, content in files.items() for problem in _problems_of_file(cls, parser, path, content)
+    ]
+    problems += _problems_of_words(cls, parser, words)
     if problems:
         raise ConfigError(problems)
     try:
-        config = parser.instantiate_classes(parser.parse_args(argv))
+        # jsonargparse refuses a file without keys.
+        config = parser.parse_args([f"--config={path}" for path, content in files.items() if content] + words)
     except ArgumentError as error:
         raise ConfigError(_one_line(error)) from None
     built = cls(**{field.name: getattr(config, field.name) for field in fields(cls)})  # type: ignore[arg-type]
-    if hasattr(built, "problems") and (problems := built.problems()):
+    problems = [f"--{name} must be a finite number" for name, value in vars(built).items() if _is_infinite(value)]
+    problems += built.problems() if hasattr(built, "problems") else []
+    if problems:
         raise ConfigError(problems)
     return built
 
 
-def load(cls: type[Config], path: str, **overrides: Any) -> Config:
-    """Return the configuration of the YAML file at `path` with `overrides`, checked as on the command line."""
-    argv = ["--config", str(path)]
-    for key, value in overrides.items():
-        argv += [f"--{key}", str(value)]
-    return parse(cls, argv, prog=path, description="")
-
-
 def _parser(cls: type, prog: str, description: str) -> ArgumentParser:
-    parser = ArgumentParser(
-        prog=prog, description=description, exit_on_error=False, print_config="--print-config"
-    )
+    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False, print_config="--print-config")
     parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
     parser.add_class_arguments(cls)
     return parser
 
 
-def _problems(cls: type, parser: ArgumentParser, argv: list[str]) -> list[str]:
-    """Name every key that `cls` lacks, and every value of the YAML files that has a wrong type."""
-    known = [field.name for field in fields(cls)]
+def _without_config(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Return the files that --config names, and the other words."""
+    paths, words, rest = [], [], iter(argv)
+    for word in rest:
+        if word.startswith("--config="):
+            paths.append(word.removeprefix("--config="))
+        elif word == "--config":
+            path = next(rest, None)
+            if path is None:
+                raise ConfigError("--config needs the name of a file")
+            paths.append(path)
+        else:
+            words.append(word)
+    return paths, words
+
+
+def _problems_of_file(cls: type, parser: ArgumentParser, path: str, content: dict[Any, Any]) -> list[str]:
+    """Name every key of a file that `cls` lacks, and every value of a wrong type."""
+    types = _types(cls)
     problems = []
-    for path in _config_paths(argv):
-        for key, value in _yaml(path).items():
-            if key not in known:
-                problems.append(f"{path}: unknown key '{key}'{_nearest(str(key), known)}")
-                continue
-            try:
-                parser.parse_object({key: value}, defaults=False)
-            except ArgumentError as error:
-                problems.append(f"{path}: {_one_line(error)}")
-    for word in argv:
-        if word.startswith("--"):
-            key = word[2:].split("=")[0]
-            name = key.split(".")[0].removesuffix("+")
-            if name not in [*known, "config", "print-config", "help"]:
-                problems.append(f"unknown option '--{key}'{_nearest(name, known, '--')}")
+    for key, value in content.items():
+        if key not in types:
+            problems.append(f"{path}: unknown key '{key}'{_nearest(str(key), list(types))}")
+            continue
+        try:
+            parser.parse_object({key: value}, defaults=False)
+            fits = value is not None or "None" in types[key]
+        except ArgumentError:
+            fits = False
+        if not fits:
+            problems.append(f"{path}: '{key}' must be of type {types[key]}, not {_shown(value)}")
     return problems
 
 
-def _config_paths(argv: list[str]) -> list[str]:
-    following = [argv[i + 1] for i, word in enumerate(argv[:-1]) if word == "--config"]
-    return following + [word.removeprefix("--config=") for word in argv if word.startswith("--config=")]
+def _problems_of_words(cls: type, parser: ArgumentParser, words: list[str]) -> list[str]:
+    """Name every option of a command line that `cls` lacks, and every value of a wrong type."""
+    types = _types(cls)
+    problems = []
+    for position, word in enumerate(words):
+        if not word.startswith("--"):
+            continue
+        key, is_joined, joined = word[2:].partition("=")
+        if key.removesuffix("+") in types:  # `--key+ value` adds to a list
+            value = joined if is_joined else "".join(words[position + 1 : position + 2])
+            try:
+                parser.parse_args([f"--{key}={value}"], defaults=False)
+            except ArgumentError:
+                problems.append(f"'--{key}' must be of type {types[key.removesuffix('+')]}, not {_shown(value)}")
+        elif key not in ("print-config", "help"):
+            problems.append(f"unknown option '--{key}'{_nearest(key, list(types), '--')}")
+    return problems
+
+
+def _types(cls: type) -> dict[str, str]:
+    return {field.name: getattr(field.type, "__name__", str(field.type)) for field in fields(cls)}
 
 
 def _yaml(path: str) -> dict[Any, Any]:
@@ -104,6 +133,14 @@ def _yaml(path: str) -> dict[Any, Any]:
 def _nearest(key: str, known: list[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(key.replace("-", "_"), known, n=1)
     return f" (did you mean '{prefix}{near[0]}'?)" if near else f" (known: {', '.join(known)})"
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)
 
 
 def _one_line(error: Exception) -> str:

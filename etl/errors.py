@@ -71,6 +71,10 @@ class SchemaMismatch(ForensicsError):
     """Rows offered to a table do not have the table's columns; the message lists both."""
 
 
+class DuplicateKeys(ForensicsError):
+    """Rows offered to a merge share a key, so that which of them stays would be chance."""
+
+
 class TableRefused(ForensicsError):
     """A Delta table uses a feature that some reader of the lake gets wrong (deletion vectors, …)."""
 

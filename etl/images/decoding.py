@@ -10,10 +10,13 @@ import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 """What Pillow may try. Others, such as EPS, start further programs or are no photographs."""
+
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
+"""First bytes of JPEG, PNG and GIF; WebP and AVIF have theirs further in."""
 
 MAX_BYTES = 20 << 20
 MAX_PIXELS = 50_000_000
@@ -53,19 +56,29 @@ class Properties:
 
 
 def inspect(data: bytes) -> Properties:
-    """Decode `data` in full and return its properties. Raises Refused."""
+    """Decode `data` in full and return its properties. Raises Refused, and nothing else."""
     if len(data) > MAX_BYTES:
         raise Refused(Code.TOO_BIG, f"{len(data)} bytes, at most {MAX_BYTES} are admitted")
-    image = _open(data)
+    with warnings.catch_warnings():
+        # Pillow only warns of large images and damaged metadata; the caps below decide.
+        warnings.simplefilter("ignore")
+        try:
+            return _decode(data)
+        except Refused:
+            raise
+        except Image.DecompressionBombError as error:
+            raise Refused(Code.TOO_BIG, str(error)) from error
+        except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, RuntimeError, …
+            raise Refused(*_reason(data, error)) from error
+
+
+def _decode(data: bytes) -> Properties:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_EDGE:
         raise Refused(Code.TOO_BIG, f"{image.width}x{image.height} pixels")
     _require_trailer(data, str(image.format))
     n_frames = int(getattr(image, "n_frames", 1))
-    try:
-        image.load()
-        orientation = int(image.getexif().get(0x0112, 1))
-    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, …
-        raise Refused(Code.TRUNCATED, f"it does not decode: {error}") from error
+    image.load()
     return Properties(
         # A phone's multi-picture file is a JPEG followed by others.
         "JPEG" if image.format == "MPO" else str(image.format),
@@ -73,30 +86,36 @@ def inspect(data: bytes) -> Properties:
         image.height,
         image.mode,
         n_frames,
-        orientation,
+        _orientation(image),
     )
 
 
-def _open(data: bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(io.BytesIO(data), formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise Refused(Code.TOO_BIG, str(error)) from error
-        except ValueError as error:
-            raise Refused(Code.METADATA_BOMB, str(error)) from error
-        except (UnidentifiedImageError, OSError, SyntaxError, struct.error) as error:
-            raise Refused(Code.NOT_IMAGE, f"not one of {', '.join(FORMATS)}: {error}") from error
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where it is missing or is none of the eight that exist."""
+    value = image.getexif().get(0x0112, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _reason(data: bytes, error: Exception) -> tuple[Code, str]:
+    begins_as_image = data.startswith(SIGNATURES) or (data[:4], data[8:12]) == (b"RIFF", b"WEBP")
+    begins_as_image |= data[4:12] in (b"ftypavif", b"ftypavis")
+    if not begins_as_image:
+        return Code.NOT_IMAGE, f"not one of {', '.join(FORMATS)}; it begins with {data[:32]!r}"
+    if isinstance(error, ValueError) and data.startswith(b"\x89PNG"):
+        return Code.METADATA_BOMB, str(error)
+    return Code.TRUNCATED, f"it does not decode: {error}"
 
 
 def _require_trailer(data: bytes, format_: str) -> None:
-    """Refuse the formats that Pillow loads without complaint although their end is missing."""
+    """Refuse the formats that Pillow loads without complaint although their end is missing.
+
+    Bytes after the end are admitted: cameras and websites append their own.
+    """
     complete = True
     if format_ == "PNG":
         complete = _png_ends(data)
     elif format_ == "GIF":
-        complete = data.rstrip(b"\0").endswith(b";")
+        complete = _gif_ends(data)
     elif format_ == "WEBP":
         complete = len(data) >= 8 + struct.unpack("<I", data[4:8])[0]
     if not complete:
@@ -111,3 +130,23 @@ def _png_ends(data: bytes) -> bool:
             return True
         position += 12 + length
     return False
+
+
+def _gif_ends(data: bytes) -> bool:
+    """Whether a walk over the GIF's blocks meets its trailer; a plain search would find one inside the pixels."""
+    position = 13 + _colour_table_bytes(data[10])
+    while position < len(data) and data[position] != 0x3B:
+        if data[position] == 0x2C and position + 9 < len(data):  # image: descriptor, colours, code size
+            position += 11 + _colour_table_bytes(data[position + 9])
+        elif data[position] == 0x21:  # extension: introducer and label
+            position += 2
+        else:
+            return False
+        while position < len(data) and data[position]:
+            position += 1 + data[position]
+        position += 1
+    return position < len(data)
+
+
+def _colour_table_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0

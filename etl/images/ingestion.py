@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
-from etl.images.decoding import Code, Refused, inspect
+from etl.images.decoding import MAX_BYTES, Code, Refused, inspect
 from etl.lake.schemas import IMAGES
 
 _LEARNT = {"image_id", "bytes", "format", "width", "height", "mode", "n_frames", "exif_orientation"}
@@ -39,7 +40,7 @@ _CHECKED = StructType(
 
 def check(entries: DataFrame) -> DataFrame:
     """Read and decode every entry's file; `code` is null on those that may enter the lake."""
-    return entries.mapInPandas(_check_batches, _CHECKED)
+    return entries.mapInArrow(_check_batches, _CHECKED)
 
 
 def accepted(checked: DataFrame, source: str, run_id: str, now: Any) -> DataFrame:
@@ -62,10 +63,11 @@ def refused(checked: DataFrame) -> DataFrame:
     )
 
 
-def _check_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _check_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    # Arrow and not pandas: there a column with nulls becomes floats, and a 64-bit seed loses its last digits.
+    schema = to_arrow_schema(_CHECKED)
     for batch in batches:
-        rows = [_check(entry) for entry in batch.astype(object).where(batch.notna(), None).to_dict("records")]
-        yield pd.DataFrame(rows, columns=_CHECKED.fieldNames()).astype(object)
+        yield pa.RecordBatch.from_pylist([_check(entry) for entry in batch.to_pylist()], schema=schema)
 
 
 def _check(entry: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +86,9 @@ def _check(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: str) -> bytes:
     try:
+        size = Path(path).stat().st_size
+        if size > MAX_BYTES:  # refused before it fills the worker's memory
+            raise Refused(Code.TOO_BIG, f"{size} bytes, at most {MAX_BYTES} are admitted")
         return Path(path).read_bytes()
     except OSError as error:
         raise Refused(Code.UNREADABLE, str(error)) from error

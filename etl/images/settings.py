@@ -80,6 +80,8 @@ class TrainingSetSettings:
             found.append("--val_fraction and --test_fraction must be positive and leave a share for training")
         if self.max_images_per_generator < 1 or self.max_reals_per_fake <= 0:
             found.append("--max_images_per_generator and --max_reals_per_fake must be positive")
+        if not 0 <= self.seed < 2**31:
+            found.append("--seed must lie in 0 … 2147483647")
         if self.split_by not in ("generator_id", "root_model_id"):
             found.append("--split_by must be 'generator_id' or 'root_model_id'")
         return found

@@ -51,11 +51,11 @@ class Folder:
         known = self._known()
         fake = self.generator_id is not None
         for file in files:
-            key = file.relative_to(self.path).as_posix()
+            key = _printable(file.relative_to(self.path).as_posix())
             row = known.get(key, {})
             yield {
                 "key": key,
-                "path": str(file.resolve()),
+                "path": _printable(str(file.resolve())),
                 "label": int(fake),
                 "generator_id": self.generator_id,
                 "real_source": None if fake else self.collection,
@@ -68,9 +68,9 @@ class Folder:
         if self.table is None:
             return {}
         try:
-            with self.table.open(newline="", encoding="utf-8") as file:
+            with self.table.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark first
                 rows = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"cannot read the table {self.table}: {error}") from None
         if rows and "file" not in rows[0]:
             raise ConfigError(f"{self.table} has no column 'file' (it has {', '.join(rows[0])})")
@@ -112,6 +112,11 @@ class Generated:
                     "library_versions": json.dumps(record.get("library_versions"), sort_keys=True),
                     **{field: record.get(field) for field in self.FIELDS},
                 }
+
+
+def _printable(name: str) -> str:
+    r"""Return a file name as Unicode; bytes that are none become `\xff`, and the file is refused as unreadable."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def generated_plans(root: str) -> list[Generated]:

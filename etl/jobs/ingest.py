@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from etl.command import Stage, run
 from etl.config import as_dict, parse
+from etl.errors import NothingUsable
 from etl.faults import fault_point
 from etl.images.ingestion import ENTRY, accepted, check, refused
 from etl.images.settings import IngestSettings
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     total, fresh = total + len(wave), fresh + counts[0]
                     there, rejected = there + counts[1], rejected + counts[2]
                     fault_point("ingest:after-wave")
+    if not total:
+        raise NothingUsable("the source lists no images; run `forensics generate` first, or name another --path")
     names = ", ".join(source.name for source in sources)
     return stage.finish(total, fresh, rejected, there, note=names)
 

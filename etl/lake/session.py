@@ -6,6 +6,7 @@ holds whoever started the session.
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from etl.errors import DeltaJarsMissing, JavaMissing
 
 LOG = Path(tempfile.gettempdir()) / f"forensics-spark-{os.getuid()}.log"
 """What the JVM of the last session says, jar resolution included; errors reach the caller as exceptions."""
+
+OLDEST_JAVA = 17
+"""What Spark 4 is compiled for; an older one ends in a class version error."""
 
 # Static settings: they act only when the session starts.
 _STATIC = {
@@ -80,9 +84,9 @@ def _start(app_name: str, master: str | None) -> SparkSession:
             return configure_spark_with_delta_pip(builder).getOrCreate()
     except (PySparkException, RuntimeError) as error:
         raise DeltaJarsMissing(
-            f"Spark did not start ({_first_line(error)}); its first start fetches Delta's jars from Maven Central: "
-            f"check the network (details in {LOG}), or put delta-spark_2.13-4.0.1, delta-storage-4.0.1 and antlr4-runtime-4.13.1 into "
-            "the folder 'jars' of pyspark"
+            f"Spark did not start ({_first_line(error)}); a first start fetches Delta's jars from Maven Central: "
+            f"check the network (details in {LOG}), or put delta-spark_2.13-4.0.1, delta-storage-4.0.1 and "
+            "antlr4-runtime-4.13.1 into the folder 'jars' of pyspark"
         ) from error
 
 
@@ -108,6 +112,9 @@ def _require_java() -> None:
         done = None
     if done is None or done.returncode != 0:
         raise JavaMissing(f"Spark needs Java and {java} does not run; {remedy}, or correct JAVA_HOME")
+    version = re.search(rb'version "(\d+)', done.stderr)
+    if version and int(version[1]) < OLDEST_JAVA:
+        raise JavaMissing(f"Spark needs Java 17 and {java} is older; {remedy}, or correct JAVA_HOME")
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ table that uses them is refused.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import deltalake
 import polars as pl
@@ -15,16 +16,28 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from etl.errors import LakeMissing, TableDamaged, TableRefused
+from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableRefused
 from etl.lake.lock import is_local, table_lock
 from etl.lake.schemas import Table
 
+_MISREAD = set("%*[]\\^|")
+"""Characters in a path with which delta-rs panics or looks in another folder (measured with 1.6.6)."""
 _REFUSED = {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening", "variantType"}
 
 
 def address(root: str, table: Table) -> str:
-    """Return where the table lies, absolute where it is a local folder."""
-    return f"{Path(root).resolve()}/{table.name}" if is_local(root) else f"{root.rstrip('/')}/{table.name}"
+    """Return where the table lies, absolute where it is a local folder.
+
+    Raises ConfigError for a folder whose name delta-rs takes for another one.
+    """
+    if not is_local(root):
+        return f"{root.rstrip('/')}/{table.name}"
+    folder = str(Path(root).resolve())
+    if misread := sorted(_MISREAD & set(folder)):
+        raise ConfigError(
+            f"the lake cannot lie at {folder}: with --root name a folder without {' '.join(misread)}"
+        )
+    return f"{folder}/{table.name}"
 
 
 def exists(root: str, table: Table) -> bool:
@@ -37,18 +50,13 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
 
     Raises LakeMissing, TableRefused (deletion vectors, column mapping), TableDamaged.
     """
-    path = address(root, table)
     try:
-        found = deltalake.DeltaTable(path, version=version)
+        return _open(address(root, table), version)
     except TableNotFoundError:
         raise LakeMissing(
             f"there is no table '{table.name}' in the lake at {root}; run the stage that writes it first "
             "(`forensics --help` lists the stages in their order), or name the lake with --root"
         ) from None
-    except DeltaError as error:
-        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
-    _refuse(path, found)
-    return found
 
 
 def current_version(root: str, table: Table) -> int:
@@ -60,21 +68,30 @@ def read(
     root: str, table: Table, version: int | None = None, columns: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """Return the table's rows as a Polars frame. Raises as `open_table`."""
-    return scan(root, table, version).select(list(columns or table.columns)).collect()
+    try:
+        return scan(root, table, version).select(list(columns or table.columns)).collect()
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise TableDamaged(f"a file of {address(root, table)} cannot be read: {error}") from error
 
 
 def scan(root: str, table: Table, version: int | None = None) -> pl.LazyFrame:
     """Return the table as a lazy Polars frame, for queries that read a part. Raises as `open_table`."""
-    return pl.scan_delta(open_table(root, table, version))
+    opened = open_table(root, table, version)
+    if not is_local(root):
+        return pl.scan_delta(opened)
+    # Not scan_delta: it takes percent-encoded addresses for names, and finds nothing in a folder with a space.
+    schema = pl.Schema(opened.schema())
+    files = [unquote(file) for file in sorted(opened.file_uris())]
+    return pl.scan_parquet(files, schema=schema, glob=False) if files else pl.LazyFrame(schema=schema)
 
 
 def live_files(root: str, table: Table, version: int | None = None) -> list[str]:
-    """Return the Parquet files of one version as URLs with a scheme, sorted; nothing percent-decoded.
+    """Return the Parquet files of one version as URLs with a scheme, sorted; spaces stand as they are.
 
     A reader of files must take these and not list the folder: files of other versions lie beside them.
     """
     files = sorted(open_table(root, table, version).file_uris())
-    return [file if "://" in file else f"file://{file}" for file in files]
+    return [file if "://" in file else f"file://{unquote(file)}" for file in files]
 
 
 def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seconds: float = 60.0) -> int:
@@ -117,14 +134,43 @@ def create(root: str, table: Table) -> None:
     settings: dict[str, str | None] = {"delta.enableDeletionVectors": "false"}
     if table.append_only:
         settings["delta.appendOnly"] = "true"
-    deltalake.DeltaTable.create(
-        address(root, table), schema=_schema(table), mode="ignore", configuration=settings
-    )
+    deltalake.DeltaTable.create(address(root, table), schema=_schema(table), mode="ignore", configuration=settings)
 
 
-def refuse_features(path: str) -> None:
-    """Raise TableRefused when the table at `path` uses a feature that some reader of the lake gets wrong."""
-    _refuse(path, deltalake.DeltaTable(path))
+def refuse_features(path: str, version: int | None = None) -> None:
+    """Raise TableRefused when the table at `path` uses a feature that some reader of the lake gets wrong.
+
+    Raises TableDamaged when its log cannot be read, LakeMissing when there is no such version.
+    """
+    _open(path, version)
+
+
+def _open(path: str, version: int | None) -> deltalake.DeltaTable:
+    try:
+        table = deltalake.DeltaTable(path)
+        newest = table.version()
+        if version is not None and not 0 <= version <= newest:
+            raise LakeMissing(f"{path} has no version {version}: its newest is {newest}")
+        if is_local(path):
+            _require_log(Path(path) / "_delta_log", newest)
+        if version is not None:
+            table.load_as_version(version)
+    except TableNotFoundError:
+        raise
+    except DeltaError as error:
+        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
+    _refuse(path, table)
+    return table
+
+
+def _require_log(log: Path, newest: int) -> None:
+    """Refuse a log that readers accept although its begin or its end is gone: they would see fewer rows."""
+    first, last = log / f"{0:020}.json", log / f"{newest:020}.json"
+    begins = first.exists() or any(log.glob("*.checkpoint*.parquet"))
+    if not begins or (last.exists() and last.stat().st_size == 0):
+        raise TableDamaged(
+            f"the Delta log {log} has lost commits: {last.name if begins else first.name} is missing"
+        )
 
 
 def _refuse(path: str, table: deltalake.DeltaTable) -> None:
@@ -135,8 +181,8 @@ def _refuse(path: str, table: deltalake.DeltaTable) -> None:
         used.add("columnMapping")
     if used:
         raise TableRefused(
-            f"{path} uses {', '.join(sorted(used))}, which not every reader of the lake reads correctly; write the "
-            "rows to a new table without it"
+            f"{path} uses {', '.join(sorted(used))}, which not every reader of the lake reads correctly; write "
+            "the rows to a new table without it"
         )
 
 
@@ -148,7 +194,10 @@ def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     schema = _schema(table)
     unknown = {key for row in rows for key in row} - set(table.columns)
     if unknown:
-        raise TypeError(f"rows for '{table.name}' have the unknown columns {sorted(unknown)}")
+        declared = sorted(table.columns)
+        raise SchemaMismatch(
+            f"rows for '{table.name}' have the columns {sorted(unknown)}, declared are {declared}"
+        )
     columns = {name: [row.get(name) for row in rows] for name in table.columns}
     return pa.table(columns, schema=schema)
 

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from etl.errors import LakeMissing, SchemaMismatch
-from etl.lake.lock import is_local, table_lock
+from etl.errors import DuplicateKeys, LakeMissing, SchemaMismatch
+from etl.lake.lock import table_lock
 from etl.lake.schemas import REJECTS, Table
-from etl.lake.snapshot import refuse_features
+from etl.lake.snapshot import address, refuse_features
 
 # Parquet's own settings: Delta ignores them as writer options, so they go on the session around a write.
 # Measured: 8 MB groups need the row checks as well, since Parquet otherwise looks at the size every 100 rows.
@@ -53,8 +52,7 @@ class Lake:
 
     def path(self, table: Table) -> str:
         """Return the table's address, absolute where it is a local folder."""
-        root = str(Path(self.root).resolve()) if is_local(self.root) else self.root.rstrip("/")
-        return f"{root}/{table.name}"
+        return address(self.root, table)
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""
@@ -86,9 +84,10 @@ class Lake:
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Return the table's rows, at `version` when given.
 
-        Raises LakeMissing where there is no such table, TableRefused where readers would differ on its rows.
+        Raises LakeMissing where there is no such table or version, TableRefused where readers would differ on its
+        rows, TableDamaged where its log has lost something.
         """
-        self._require(table)
+        self._require(table, version)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -123,14 +122,17 @@ class Lake:
         """Insert new keys and update the rows that differ in any column not in `ignoring`.
 
         An unchanged source commits nothing: MERGE would rewrite every matched file all the same, so the source
-        is reduced by a join first. `rows` must hold one row a key.
+        is reduced by a join first. Raises DuplicateKeys when rows share a key: none of them is the right one.
         """
         with self._lock(table):
             self.create(table)
             source = conform(table, rows).persist()
             try:
+                total = source.count()
+                if total != source.select(*table.key).distinct().count():
+                    raise DuplicateKeys(f"rows to merge into '{table.name}' share a key ({', '.join(table.key)})")
                 changed = self._changed(table, source, ignoring).persist()
-                total, fresh = source.count(), changed.where(~F.col("_there")).count()
+                fresh = changed.where(~F.col("_there")).count()
                 updated = changed.count() - fresh
                 if fresh or updated:
                     with self._files(table):
@@ -141,11 +143,12 @@ class Lake:
             return MergeCounts(fresh, updated, total - fresh - updated)
 
     def _changed(self, table: Table, source: DataFrame, ignoring: tuple[str, ...]) -> DataFrame:
-        there = self.read(table).select(*[F.col(c).alias(f"_old_{c}") for c in table.columns])
+        old = [F.col(c).alias(f"_old_{c}") for c in table.columns]
+        there = self.read(table).select(*old, F.lit(True).alias("_found"))
         keys = [F.col(k).eqNullSafe(F.col(f"_old_{k}")) for k in table.key]
         compared = [c for c in table.columns if c not in ignoring and c not in table.key]
         same = [F.col(c).eqNullSafe(F.col(f"_old_{c}")) for c in compared]
-        found = F.col(f"_old_{table.key[0]}").isNotNull()
+        found = F.col("_found").isNotNull()
         joined = source.join(there, on=_all(keys), how="left").withColumn("_there", found)
         return joined.where(~(found & _all(same))).select(*table.columns, "_there")
 
@@ -164,7 +167,7 @@ class Lake:
             return self.version(table)
 
     def refresh(self, table: Table, rows: DataFrame) -> bool:
-        """Replace the rows of a small table, unless they are the same already; return whether they were replaced."""
+        """Replace the rows of a small table, unless they are the same already; return whether they were."""
         offered = conform(table, rows).persist()
         try:
             there = self.read_or_empty(table)
@@ -196,13 +199,13 @@ class Lake:
     def _lock(self, table: Table) -> contextlib.AbstractContextManager[None]:
         return table_lock(self.root, table.name)
 
-    def _require(self, table: Table) -> None:
+    def _require(self, table: Table, version: int | None = None) -> None:
         if not self.exists(table):
             raise LakeMissing(
                 f"there is no table '{table.name}' in the lake at {self.root}; run the stage that writes it first "
                 "(`forensics --help` lists the stages in their order), or name the lake with --root"
             )
-        refuse_features(self.path(table))
+        refuse_features(self.path(table), version)
 
     @contextlib.contextmanager
     def _files(self, table: Table) -> Iterator[None]:
@@ -218,13 +221,10 @@ class Lake:
 
 def conform(table: Table, rows: DataFrame) -> DataFrame:
     """Return `rows` with the table's columns in their order; raise SchemaMismatch when any lacks or differs."""
-    offered = {field.name: field.dataType.simpleString() for field in rows.schema}
-    declared = {field.name: field.dataType.simpleString() for field in table.schema}
+    offered = sorted((field.name, field.dataType.simpleString()) for field in rows.schema)
+    declared = sorted((field.name, field.dataType.simpleString()) for field in table.schema)
     if offered != declared:
-        raise SchemaMismatch(
-            f"rows for '{table.name}' have the columns {sorted(offered.items())}, declared are "
-            f"{sorted(declared.items())}"
-        )
+        raise SchemaMismatch(f"rows for '{table.name}' have the columns {offered}, declared are {declared}")
     return rows.select(*table.columns)
 
 

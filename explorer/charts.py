@@ -1,0 +1,157 @@
+"""Plotly figures from Polars frames, as pure functions.
+
+One colour has one meaning on every page: blue is real, orange is fake, slate is neither. Names come from the
+Hub, and Plotly reads a little HTML in labels, so every name passes through `as_text`.
+"""
+
+import plotly.graph_objects as go
+import polars as pl
+
+REAL = "#2F6DB5"
+FAKE = "#E07B39"
+NEUTRAL = "#5B6B82"
+FAINT = "#C9D2DE"
+INK = "#1F2933"
+GRID = "#EEF1F5"
+
+MOST_BARS = 10
+"""Bars of one chart before the rest is folded into one."""
+
+_SPACED = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
+"""A gap between names and bars."""
+
+_FONT = {"family": "Source Sans, Source Sans Pro, sans-serif", "size": 13, "color": INK}
+
+
+def as_text(name: str | None, longest: int = 38) -> str:
+    """Return a name as Plotly shows it literally: one line, markup escaped, cut in the middle when long."""
+    line = " ".join((name or "unknown").split())
+    if len(line) > longest:
+        half = (longest - 1) // 2
+        line = f"{line[: longest - 1 - half]}…{line[-half:]}"
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def distribution(counts: pl.DataFrame, unit: str) -> go.Figure:
+    """Horizontal bars of `value` by `unit` ("generators" or "images"), the rarer values folded into one."""
+    known = counts.filter(pl.col(unit) > 0).sort(unit, "value", descending=[True, False])
+    shown, rest = known.head(MOST_BARS), known.slice(MOST_BARS)
+    names, numbers = [as_text(value, 24) for value in shown["value"]], shown[unit].to_list()
+    colours = [NEUTRAL] * len(names)
+    if rest.height:
+        names.append(f"{rest.height} others")
+        numbers.append(rest[unit].sum())
+        colours.append(FAINT)
+    return _bars(names, numbers, colours, unit)
+
+
+def refusals(counts: pl.DataFrame) -> go.Figure:
+    """Horizontal bars of `n` by code, for one stage."""
+    names = [as_text(code) for code in counts["code"]]
+    return _bars(names, counts["n"].to_list(), [NEUTRAL] * len(names), "inputs")
+
+
+def generator_scores(rows: pl.DataFrame, mean: float | None, low: float | None, high: float | None) -> go.Figure:
+    """Average precision (dot, with its interval) and accuracy (diamond) by generator, beside the mean's interval.
+
+    `rows` are as `queries.by_generator` gives them, the weakest first; undefined values leave a gap.
+    """
+    drawn = rows.drop_nulls("average_precision")
+    names = [as_text(name) for name in drawn["generator_id"]]
+    places = list(range(len(names)))  # cut names may be equal, so bars stand at numbers
+    figure = go.Figure()
+    if low is not None and high is not None:
+        figure.add_vrect(x0=low, x1=high, fillcolor=FAKE, opacity=0.12, line_width=0)
+    if mean is not None:
+        figure.add_vline(x=mean, line={"color": FAKE, "width": 1.5, "dash": "dot"})
+    for metric, symbol, colour, title in (
+        ("accuracy", "diamond-open", NEUTRAL, "Accuracy at 0.5"),
+        ("average_precision", "circle", FAKE, "Average precision"),
+    ):
+        figure.add_scatter(
+            x=drawn[metric].to_list(),
+            y=places,
+            mode="markers",
+            name=title,
+            marker={"symbol": symbol, "size": 10, "color": colour, "line": {"width": 1.5, "color": colour}},
+            error_x=_interval(drawn) if metric == "average_precision" else None,
+            customdata=list(zip(names, drawn["n_fake"], drawn["n_real"], strict=True)),
+            hovertemplate=f"%{{customdata[0]}}<br>{title} %{{x:.3f}}"
+            "<br>%{customdata[1]} fake, %{customdata[2]} real<extra></extra>",
+        )
+    figure.update_yaxes(
+        tickvals=places, ticktext=names, autorange="reversed", gridcolor=GRID, zeroline=False, **_SPACED
+    )
+    figure.update_xaxes(range=[0, 1.03], title="1 = perfect", gridcolor=GRID, zeroline=False)
+    return _quiet(figure, height=130 + 26 * len(names), legend=True)
+
+
+def score_histogram(bins: pl.DataFrame) -> go.Figure:
+    """Share of real and of fake images by logit, from `queries.score_bins`; the two hills should stand apart."""
+    figure = go.Figure()
+    for label, name, colour in ((0, "Real", REAL), (1, "Fake", FAKE)):
+        drawn = bins.filter(pl.col("label") == label)
+        figure.add_bar(
+            x=drawn["logit"].to_list(),
+            y=(100 * drawn["share"]).to_list(),
+            width=drawn["width"].to_list(),
+            name=name,
+            marker_color=colour,
+            opacity=0.65,
+            customdata=drawn["n"].to_list(),
+            hovertemplate=f"{name}: %{{y:.1f}} %, %{{customdata:,}} images at logit %{{x:.2f}}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(title="logit: below 0 judged real, above 0 judged fake", zeroline=False)
+    figure.update_yaxes(title="% of the class", gridcolor=GRID)
+    return _quiet(figure, height=300, legend=True)
+
+
+def _bars(names: list[str], numbers: list[int], colours: list[str], unit: str) -> go.Figure:
+    figure = go.Figure(
+        go.Bar(
+            x=numbers,
+            y=list(range(len(names))),
+            orientation="h",
+            marker_color=colours,
+            text=[f"{number:,}" for number in numbers],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=names,
+            hovertemplate=f"%{{customdata}}: %{{x:,}} {unit}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", **_SPACED)
+    figure.update_xaxes(visible=False, range=[0, 1.18 * max(numbers, default=1)])
+    return _quiet(figure, height=30 + 27 * max(len(names), 1))
+
+
+def _interval(rows: pl.DataFrame) -> dict[str, object]:
+    above = (rows["ci_high"] - rows["average_precision"]).fill_null(0.0)
+    below = (rows["average_precision"] - rows["ci_low"]).fill_null(0.0)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above.to_list(),
+        "arrayminus": below.to_list(),
+        "color": FAKE,
+        "thickness": 1.2,
+        "width": 3,
+    }
+
+
+def _quiet(figure: go.Figure, height: int, legend: bool = False) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 34 if legend else 6, "b": 6},
+        font=_FONT,
+        showlegend=legend,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+        dragmode=False,
+    )
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    return figure

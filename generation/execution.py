@@ -1,0 +1,127 @@
+"""Carrying a plan out: what is there already, which generators to try, all of them side by side, a row each.
+
+A row of `generation_attempts` is committed as soon as a generator ends. A rerun of the same plan tries only what
+is missing and may still succeed, so that it adds nothing when all is done or given up.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from etl.errors import ConfigError
+from etl.lake import snapshot
+from etl.lake.schemas import GENERATION_ATTEMPTS
+from generation.attempts import Outcome, decide, row
+from generation.landing import Landing
+from generation.model_run import run_model
+from generation.plan import ModelTask, Plan, Request
+from generation.settings import GenerateSettings
+from generation.workers import Workers, visible_gpus
+
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A generator that is to be tried: the requests without an image yet, and the number of the try."""
+
+    task: ModelTask
+    wanted: tuple[Request, ...]
+    landing: Landing
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A plan against what is there: work to do, images that exist, and images whose generators were given up."""
+
+    work: tuple[Work, ...]
+    already_there: int
+    given_up: int
+
+
+def standing(plan: Plan, settings: GenerateSettings) -> Standing:
+    """Return what is left of `plan`. Writes the row that a kill kept from a generator that had all its images."""
+    history = _history(settings.root, plan.plan_id)
+    work, there, given_up = [], 0, 0
+    for task in plan.tasks:
+        generator_id = task.generator.generator_id
+        landing = Landing(settings.root, plan.plan_id, generator_id)
+        done = landing.there(request.request_id for request in task.requests)
+        wanted = tuple(request for request in task.requests if request.request_id not in done)
+        tried = history.get(generator_id, [])
+        attempt = max((past["attempt"] for past in tried), default=0) + 1
+        there += len(done)
+        match decide(len(wanted), tried, settings.max_attempts):
+            case "try":
+                work.append(Work(task, wanted, landing, attempt))
+            case "given-up":
+                given_up += len(wanted)
+            case "whole" if not tried or tried[-1]["status"] != "ok":
+                _record(settings.root, plan.plan_id, attempt, _completed(generator_id))
+    return Standing(tuple(work), there, given_up)
+
+
+def start_workers(settings: GenerateSettings) -> Workers:
+    """Return the places in which models run: one a GPU, or one a core. Raises ConfigError without a GPU asked for."""
+    device, places = _places(settings)
+    return Workers(device, places, Path(settings.root).resolve() / "landing" / "home")
+
+
+def carry_out(
+    plan: Plan, work: tuple[Work, ...], settings: GenerateSettings, workers: Workers
+) -> Iterator[tuple[Work, Outcome]]:
+    """Try every generator of `work`, several at a time; yield each as it ends, its row already committed."""
+    # The largest first, so that none of them is left over for the end.
+    ordered = sorted(work, key=_download_bytes, reverse=True)
+    # One thread more than places: it downloads a model ahead while the others sample.
+    with ThreadPoolExecutor(workers.places + 1, "generate") as threads:
+        running = {threads.submit(run_model, w.task, w.wanted, w.landing, settings, workers): w for w in ordered}
+        try:
+            for future in as_completed(running):
+                work_done, outcome = running[future], future.result()
+                _record(settings.root, plan.plan_id, work_done.attempt, outcome)
+                yield work_done, outcome
+        finally:
+            if not all(future.done() for future in running):  # interrupted: do not wait for models to finish
+                for future in running:
+                    future.cancel()
+                workers.stop()
+
+
+def _places(settings: GenerateSettings) -> tuple[Device, int]:
+    gpus = len(visible_gpus()) if settings.device != "cpu" else 0
+    if gpus:
+        return "cuda", min(settings.workers or gpus, gpus)
+    if settings.device == "cuda":
+        raise ConfigError("--device cuda: there is no GPU here; use --device cpu or auto")
+    return "cpu", settings.workers or len(os.sched_getaffinity(0))
+
+
+def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:
+    if not snapshot.exists(root, GENERATION_ATTEMPTS):
+        return {}
+    rows = snapshot.scan(root, GENERATION_ATTEMPTS).filter(pl.col("plan_id") == plan_id).collect()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for past in rows.sort("attempt").to_dicts():
+        found.setdefault(past["generator_id"], []).append(past)
+    return found
+
+
+def _completed(generator_id: str) -> Outcome:
+    message = "an interrupted run had made every image"
+    return Outcome(generator_id, None, message, 0.0, 0, 0, None, datetime.now(UTC))
+
+
+def _record(root: str, plan_id: str, attempt: int, outcome: Outcome) -> None:
+    snapshot.append(root, GENERATION_ATTEMPTS, [row(plan_id, attempt, outcome)])
+
+
+def _download_bytes(work: Work) -> int:
+    return sum(file.size for file in work.task.generator.repository.files)

@@ -1,0 +1,66 @@
+"""Why a generator, or one of its images, is refused: the codes that `generation_attempts` holds."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """One reason each. A permanent one lies in the model, so that trying again would give the same."""
+
+    REMOTE_CODE = "REMOTE_CODE"
+    """It names, or brings, Python of its own."""
+    PICKLE_ONLY = "PICKLE_ONLY"
+    """A component's weights exist only as pickles."""
+    BAD_WEIGHTS = "BAD_WEIGHTS"
+    """The weights cannot be read, or do not fit the model."""
+    UNSUPPORTED = "UNSUPPORTED"
+    """Its pipeline class is not in the table of families, or its layout is not understood."""
+    UNSAFE_NAME = "UNSAFE_NAME"
+    """A repository, revision or file name that could leave its folder or be mistaken for another."""
+    BASE_MISSING = "BASE_MISSING"
+    """An adapter whose base model is not in the lake."""
+    GATED = "GATED"
+    DISABLED = "DISABLED"
+    GONE = "GONE"
+    """The Hub no longer has the repository, the revision or a planned file."""
+    TOO_BIG = "TOO_BIG"
+    NAN_IMAGE = "NAN_IMAGE"
+    FLAT_IMAGE = "FLAT_IMAGE"
+    """Nearly one colour: what a broken model, or a filter that blackens, gives."""
+    WRONG_SIZE = "WRONG_SIZE"
+
+    TIMEOUT = "TIMEOUT"
+    CRASH = "CRASH"
+    """The child process ended without a word; the message names the signal."""
+    OOM = "OOM"
+    HUB_ERROR = "HUB_ERROR"
+    """The Hub could not be reached, or kept failing, after all retries."""
+    BAD_DOWNLOAD = "BAD_DOWNLOAD"
+    """What arrived is not what the Hub listed, after all retries."""
+    NO_SPACE = "NO_SPACE"
+    FAILED = "FAILED"
+    """An error that none of the others names; the message holds its type and text."""
+
+    @property
+    def permanent(self) -> bool:
+        """Whether another try is pointless."""
+        return self not in _TRANSIENT
+
+
+_TRANSIENT = {
+    Code.TIMEOUT,
+    Code.CRASH,
+    Code.OOM,
+    Code.HUB_ERROR,
+    Code.BAD_DOWNLOAD,
+    Code.NO_SPACE,
+    Code.FAILED,
+}
+
+
+class GenerationFailure(Exception):
+    """A generator cannot be sampled; it becomes a row of `generation_attempts` and never ends the job."""
+
+    def __init__(self, code: Code, message: str):
+        self.code = code
+        self.message = " ".join(message.split())[:500]
+        super().__init__(f"{code}: {self.message}")

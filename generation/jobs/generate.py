@@ -1,0 +1,54 @@
+"""Sample images from the eligible generators, one child process a model."""
+
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from etl.command import Stage, run
+from etl.config import parse
+from etl.lake.lock import table_lock
+from etl.lake.schemas import GENERATION_ATTEMPTS
+from generation.attempts import Outcome
+from generation.execution import Standing, carry_out, standing, start_workers
+from generation.inputs import eligible_generators, read_prompts
+from generation.plan import Plan, make_plan, needs_prompts
+from generation.settings import GenerateSettings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
+    stage = Stage("generate", "images")
+    generators = eligible_generators(settings.root, settings.generators)
+    prompts = read_prompts(settings.root, settings.prompts) if needs_prompts(generators) else []
+    plan = make_plan(generators, prompts, settings)
+    with table_lock(settings.root, GENERATION_ATTEMPTS.name):
+        left = standing(plan, settings)
+        new, refused = _sample(plan, left, settings) if left.work else (0, 0)
+    note = f"{len(plan.tasks)} generators, plan {plan.plan_id}"
+    return stage.finish(plan.images, new, refused + left.given_up, left.already_there, note)
+
+
+def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int, int]:
+    """Do the work that is left, with a bar for people or lines for logs; return images made and refused."""
+    new = refused = 0
+    with (
+        start_workers(settings) as workers,
+        tqdm(total=plan.images, initial=left.already_there, unit="image", disable=None) as bar,
+    ):
+        for work, outcome in carry_out(plan, left.work, settings, workers):
+            lost = len(work.wanted) - outcome.images
+            new, refused = new + outcome.images, refused + lost
+            bar.update(outcome.images)
+            bar.write(_line(outcome, lost), file=sys.stderr)
+    return new, refused
+
+
+def _line(outcome: Outcome, lost: int) -> str:
+    counts = f"{outcome.images} images, {lost} refused, {outcome.seconds:.1f} s"
+    verdict = "ok" if outcome.code is None else f"{outcome.code}: {outcome.message}"
+    return f"generate: {outcome.generator_id}: {counts}, {verdict}"
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

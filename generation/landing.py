@@ -1,0 +1,94 @@
+"""Where sampled images land: one folder a generator, PNG files and one line of JSON for each.
+
+An image counts only when its line is there and its file has the line's SHA-256. The file is written first, so a
+kill between the two costs one image, which the next run samples again to the same bytes.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from etl.faults import fault_point
+
+RECORDS = "records.jsonl"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+
+Record = dict[str, Any]
+
+
+class Landing:
+    """The landed images of one generator; one process writes to it at a time."""
+
+    def __init__(self, root: str, plan_id: str, generator_id: str):
+        self.folder = Path(root).resolve() / "landing" / "images" / plan_id / slug(generator_id)
+
+    def there(self, request_ids: Iterable[str]) -> set[str]:
+        """Return which of the requests have their image, whole."""
+        records = {record["request_id"]: record for record in self._records()}
+        return {key for key in request_ids if key in records and self._is_whole(records[key])}
+
+    def open(self) -> None:
+        """Make the folder ready for `add`: drop unfinished files, and lines that are torn or lost their image."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in self.folder.glob("*.tmp"):
+            unfinished.unlink()
+        kept = {r["request_id"]: r for r in self._records() if self._is_whole(r)}
+        content = "".join(_line(record) for record in kept.values())
+        manifest = self.folder / RECORDS
+        if not manifest.exists() or manifest.read_bytes() != content.encode():
+            _write(manifest, content.encode())
+
+    def add(self, png: bytes, record: Record) -> None:
+        """Land one image: its file in one step, then its line, both on disk when this returns. Raises OSError."""
+        file = f"{record['request_id']}.png"
+        _write(self.folder / file, png)
+        fault_point("generate:between-file-and-record")
+        line = _line({"file": file, "sha256": hashlib.sha256(png).hexdigest(), **record})
+        with open(self.folder / RECORDS, "a", encoding="utf-8") as manifest:
+            manifest.write(line)
+            manifest.flush()
+            os.fsync(manifest.fileno())
+        fault_point("generate:after-first-image")
+
+    def _records(self) -> list[Record]:
+        """The complete lines; a torn last one, from a kill, is not counted."""
+        manifest = self.folder / RECORDS
+        if not manifest.exists():
+            return []
+        *lines, _ = manifest.read_bytes().split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _is_whole(self, record: Record) -> bool:
+        file = self.folder / record["file"]
+        return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == record["sha256"]
+
+
+def slug(generator_id: str) -> str:
+    """Return the generator's folder name: `owner--name`, with a hash where that could be unsafe or ambiguous."""
+    if _PLAIN.fullmatch(generator_id) and "--" not in generator_id and len(generator_id) <= 150:
+        return generator_id.replace("/", "--")
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", generator_id).strip("-")[:100]
+    return f"{readable}--{hashlib.sha256(generator_id.encode()).hexdigest()[:12]}"
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record) + "\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, on disk before and after."""
+    unfinished = path.with_name(f"{path.name}.tmp")
+    with open(unfinished, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,50 @@
+"""Loading a downloaded model safely: vetted again on disk, safetensors only, nothing remote."""
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from safetensors import SafetensorError
+
+from generation.failures import Code, GenerationFailure
+from generation.repository import INDEX, check_index, parse_index
+
+
+def load(folder: Path, adapter: Path | None, variant: str | None, device: str, dtype: str) -> Any:
+    """Return the pipeline in `folder` on `device`, with the adapter's weights where there is one.
+
+    A safety checker is left out where the class has a slot for one: it blackens what it flags.
+    Raises GenerationFailure: REMOTE_CODE, UNSUPPORTED, BAD_WEIGHTS, OOM.
+    """
+    index = parse_index(_read(folder / INDEX))
+    check_index(index)
+    if code := next((path for path in folder.rglob("*") if path.suffix in (".py", ".so")), None):
+        raise GenerationFailure(Code.REMOTE_CODE, f"the download holds code: {code.name}")
+    options: dict[str, Any] = {"safety_checker": None} if "safety_checker" in index else {}
+    if "requires_safety_checker" in index:
+        options["requires_safety_checker"] = False
+    try:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            variant=variant,
+            dtype=getattr(torch, dtype),
+            **options,
+        )
+        if adapter is not None:
+            pipeline.load_lora_weights(adapter.parent, weight_name=adapter.name, use_safetensors=True)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise GenerationFailure(Code.OOM, f"while loading: {error}") from error
+    # What safetensors, transformers and diffusers raise for files that are cut, lie about their tensors, are
+    # missing, or hold other shapes than the configuration says.
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {error}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None

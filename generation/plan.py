@@ -1,0 +1,140 @@
+"""What to sample: generators × prompts × seeds, as requests whose ids follow from their content. Pure."""
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from generation.families import CLASSES, DEFAULTS, Defaults
+from generation.repository import Repository
+from generation.settings import GenerateSettings
+
+
+@dataclass(frozen=True)
+class Generator:
+    """An eligible generator with the repository it is sampled from, and its base's when it is an adapter."""
+
+    generator_id: str
+    repository: Repository
+    pipeline_class: str
+    licence: str | None = None
+    nsfw: bool | None = None
+    is_adapter: bool = False
+    base: Repository | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One image to make. None: not understood by the pipeline class, or left to the model."""
+
+    request_id: str
+    prompt_id: str
+    prompt: str | None
+    negative_prompt: str | None
+    class_label: int | None
+    seed: int
+    steps: int
+    guidance: float | None
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True)
+class ModelTask:
+    """All requests to one generator."""
+
+    generator: Generator
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks of one run; the same settings on the same lake give the same id."""
+
+    plan_id: str
+    tasks: tuple[ModelTask, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images are asked for."""
+        return sum(len(task.requests) for task in self.tasks)
+
+
+def make_plan(generators: Sequence[Generator], prompts: Sequence[str], settings: GenerateSettings) -> Plan:
+    """Return the requests to every generator, in the order of their ids."""
+    ordered = sorted(generators, key=lambda generator: generator.generator_id)
+    tasks = tuple(ModelTask(g, tuple(_requests(g, prompts, settings))) for g in ordered)
+    ids = [request.request_id for task in tasks for request in task.requests]
+    return Plan(settings.plan or f"plan-{_digest([settings.seed, ids])[:16]}", tasks)
+
+
+def assign_prompts(generator_id: str, prompts: Sequence[str], settings: GenerateSettings) -> list[tuple[str, int]]:
+    """Return (prompt, k) for each image of a generator; k counts the images that share the prompt.
+
+    Prompts are sorted, then shuffled by the seed, and by the generator's id too when the assignment is random.
+    As many are used as images / images_per_prompt asks for; when there are fewer, they come round again.
+    """
+    salt = f"/{generator_id}" if settings.prompt_assignment == "random" else ""
+    shuffled = sorted(set(prompts))
+    random.Random(f"{settings.seed}{salt}").shuffle(shuffled)
+    wanted = -(-settings.images_per_generator // settings.images_per_prompt)
+    drawn = shuffled[:wanted]
+    return [(drawn[i % len(drawn)], i // len(drawn)) for i in range(settings.images_per_generator)]
+
+
+def needs_prompts(generators: Sequence[Generator]) -> bool:
+    """Whether any of the generators takes a prompt."""
+    return any(_defaults(generator).conditioning == "prompt" for generator in generators)
+
+
+def image_seed(generator: Generator, prompt_id: str, k: int) -> int:
+    """Return the seed of an image as a positive 63-bit integer, which torch and Delta's long both hold."""
+    key = [generator.repository.model_id, generator.repository.revision, prompt_id, k]
+    return int(_digest(key)[:16], 16) >> 1
+
+
+def _requests(generator: Generator, prompts: Sequence[str], settings: GenerateSettings) -> list[Request]:
+    defaults = _defaults(generator)
+    count = settings.images_per_generator
+    if defaults.conditioning == "prompt":
+        pairs = assign_prompts(generator.generator_id, prompts, settings)
+        return [_request(generator, defaults, settings, _digest(p)[:16], k, prompt=p) for p, k in pairs]
+    if defaults.conditioning == "class":
+        labels = random.Random(f"{settings.seed}/{generator.generator_id}").choices(range(CLASSES), k=count)
+        return [
+            _request(generator, defaults, settings, f"class-{label}", k, label=label)
+            for k, label in enumerate(labels)
+        ]
+    return [_request(generator, defaults, settings, "none", k) for k in range(count)]
+
+
+def _request(
+    generator: Generator,
+    defaults: Defaults,
+    settings: GenerateSettings,
+    prompt_id: str,
+    k: int,
+    prompt: str | None = None,
+    label: int | None = None,
+) -> Request:
+    steps = settings.steps or defaults.steps
+    guidance = defaults.guidance
+    if guidance is not None and settings.guidance is not None:
+        guidance = settings.guidance
+    px = (settings.size or defaults.px) if defaults.px else None
+    negative = (settings.negative_prompt or defaults.neutral_negative) if defaults.negative else None
+    seed = image_seed(generator, prompt_id, k)
+    asked = Request("", prompt_id, prompt, negative, label, seed, steps, guidance, px, px)
+    origins = [generator.repository, *([generator.base] if generator.base else [])]
+    content = [[(r.model_id, r.revision) for r in origins], asdict(asked)]
+    return Request(**{**asdict(asked), "request_id": _digest(content)})
+
+
+def _defaults(generator: Generator) -> Defaults:
+    """An unsupported class is planned too, so that its images count as rejected when it is refused."""
+    return DEFAULTS.get(generator.pipeline_class, Defaults("none", 1, None, None))
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

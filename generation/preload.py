@@ -1,0 +1,20 @@
+"""The imports that every model's process needs, made once in the fork server; they cost about 20 CPU seconds.
+
+Only imports: a thread started here would not exist in the children.
+"""
+
+import threading
+
+import diffusers
+from tqdm import tqdm
+
+import generation.child
+import generation.loading
+import generation.sampling  # noqa: F401
+from generation.families import SUPPORTED
+
+for _name in sorted(SUPPORTED):
+    getattr(diffusers, _name)  # diffusers imports its classes at their first use
+
+# A progress bar's own lock is a semaphore of the system, which a killed child would leave behind.
+tqdm.set_lock(threading.RLock())

@@ -1,0 +1,104 @@
+"""Configuration of the generation jobs."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from etl.lake.lock import is_local
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """Which images to make, and how."""
+
+    root: str = "lake"
+    """folder of the lake; images are landed under <root>/landing/images"""
+    endpoint: str = "https://huggingface.co"
+    """the Hub to download models from"""
+    plan: str | None = None
+    """name of the plan; by default a hash of all that it asks for"""
+    generators: list[str] | None = None
+    """sample only these generator ids; by default all that are eligible"""
+    images_per_generator: int = 100
+    """images to sample from each generator"""
+    images_per_prompt: int = 1
+    """images of one generator that share a prompt, with seeds of their own"""
+    prompts: str | None = None
+    """text file with one prompt a line; by default the captions of the real images in the lake"""
+    prompt_assignment: str = "random"
+    """`random`: each generator draws its own prompts; `same`: all get the same ones"""
+    seed: int = 1
+    """decides which prompts are drawn"""
+    negative_prompt: str | None = None
+    """passed to the pipelines that understand one"""
+    steps: int | None = None
+    """denoising steps; by default the pipeline class's own"""
+    guidance: float | None = None
+    """guidance scale; by default the pipeline class's own"""
+    size: int | None = None
+    """side of the images in pixels; by default the pipeline class's own"""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto`: cuda where there is a GPU"""
+    dtype: str = "auto"
+    """float32, float16, bfloat16, or `auto`: float32 on a CPU and bfloat16 on a GPU"""
+    workers: int | None = None
+    """models sampled at the same time; by default one a GPU, or one a core"""
+    deadline_seconds: float = 3600.0
+    """longest that one model may load and sample"""
+    memory_gb: float = 24.0
+    """address space of one model's process on a CPU"""
+    max_model_gb: float = 60.0
+    """largest download of one model"""
+    max_attempts: int = 3
+    """tries of a generator whose failures may pass (time, memory, network); others are tried once"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = []
+        if not is_local(self.root):
+            found.append("--root must be a local folder for generation; its landing can be copied elsewhere")
+        address = urlsplit(self.endpoint)
+        if address.scheme not in ("http", "https") or not address.netloc:
+            found.append(f"--endpoint must be an http(s) address, not '{self.endpoint}'")
+        if self.plan is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.plan):
+            found.append(
+                "--plan may hold letters, digits, '.', '_' and '-' only, and must begin with one of the first"
+            )
+        for key in ("images_per_generator", "images_per_prompt", "max_attempts"):
+            if getattr(self, key) < 1:
+                found.append(f"--{key} must be at least 1")
+        if self.prompt_assignment not in ("random", "same"):
+            found.append(f"--prompt_assignment must be 'random' or 'same', not '{self.prompt_assignment}'")
+        if self.device not in ("auto", "cpu", "cuda"):
+            found.append(f"--device must be 'auto', 'cpu' or 'cuda', not '{self.device}'")
+        if self.dtype not in ("auto", "float32", "float16", "bfloat16"):
+            found.append("--dtype must be 'auto', 'float32', 'float16' or 'bfloat16'")
+        if self.size is not None and (self.size < 16 or self.size % 8):
+            found.append("--size must be a multiple of 8, at least 16")
+        for key in ("steps", "workers"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                found.append(f"--{key} must be at least 1")
+        for key in ("deadline_seconds", "memory_gb", "max_model_gb"):
+            if getattr(self, key) <= 0:
+                found.append(f"--{key} must be positive")
+        return found
+
+
+@dataclass(frozen=True)
+class DemoHubSettings:
+    """Where the demo Hub lies and listens."""
+
+    root: str = "lake"
+    """folder of the lake; the repositories are built under <root>/demo-hub"""
+    port: int = 0
+    """port on the loopback; 0 takes any that is free"""
+    build_only: bool = False
+    """build the repositories and stop"""
+    faults: str | None = None
+    """JSON list of faults to commit, to try how a crawl bears them"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = [] if is_local(self.root) else ["--root must be a local folder for the demo Hub"]
+        return found + ([] if 0 <= self.port <= 65535 else ["--port must lie in 0 … 65535"])

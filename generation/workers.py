@@ -1,0 +1,243 @@
+"""Running models in processes of their own: started clean, watched, and killed with all they started.
+
+On a CPU the children come from a fork server that has the heavy imports done, so that one starts in well under a
+second; CUDA does not survive a fork, so on GPUs each is spawned. The parent reads nothing but JSON and PNG bytes
+from them, each of a limited length, and outlives whatever they do.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import multiprocessing.util
+import os
+import queue
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Literal
+
+from generation import child
+from generation.child import Body, Job
+from generation.failures import Code, GenerationFailure
+from generation.sandbox import clean_environment, environment
+
+LONGEST_MESSAGE = 1 << 16
+LARGEST_IMAGE = 64 << 20
+"""Bytes of one PNG; 16 megapixels of noise stay below."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+OnImage = Callable[[dict[str, Any], bytes], None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child ended: `code` None when it did all it was asked. `refused`: code and message by request id."""
+
+    code: Code | None
+    message: str
+    refused: dict[str, tuple[Code, str]]
+    peak_memory_mb: float | None
+    waited_seconds: float
+    """How long there was no place for it, or no fork server yet."""
+
+
+class Workers:
+    """The places in which models run at the same time; a context manager. Threads of the caller use it.
+
+    `home` is made empty, is HOME to the children, and is removed at the end.
+    """
+
+    def __init__(self, device: Literal["cpu", "cuda"], places: int, home: Path):
+        self.device = device
+        self._cuda = device == "cuda"
+        self._home = home
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        self._context: SpawnContext | ForkServerContext = (
+            multiprocessing.get_context("spawn") if self._cuda else multiprocessing.get_context("forkserver")
+        )
+        self.places = places
+        self._free: queue.Queue[int] = queue.Queue()
+        for place in range(places):
+            self._free.put(place)
+        self._starting = threading.Lock()
+        self._running: set[int] = set()
+        self._stopped = False
+        if not self._cuda:
+            self._start_server()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill what still runs, end the fork server (it holds much memory), remove the children's HOME."""
+        self.stop()
+        if not self._cuda:
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Kill every child that runs, and start no more."""
+        with self._starting:
+            self._stopped = True
+            for pid in self._running:
+                _kill(pid)
+
+    def run(self, job: Job, deadline_seconds: float, on_image: OnImage, body: Body = child.sample_model) -> Ending:
+        """Run `body` (by default: load and sample) in a child and call `on_image` for each image it sends.
+
+        Waits for a free place. A child that ends without saying so gives CRASH, one that is late TIMEOUT; what
+        `on_image` raises ends the child and is raised.
+        """
+        asked = time.monotonic()
+        place = self._free.get()
+        try:
+            process, connection = self._start(job, place, body)
+            waited = time.monotonic() - asked
+            conversation = _Conversation(connection, {request.request_id for request in job.requests}, waited)
+            return self._watch(process, conversation, deadline_seconds, on_image)
+        finally:
+            self._free.put(place)
+
+    def _watch(
+        self, process: BaseProcess, conversation: "_Conversation", deadline_seconds: float, on_image: OnImage
+    ) -> Ending:
+        pid = process.pid or 0
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            _kill(pid)
+
+        timer = threading.Timer(deadline_seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            for said, png in conversation.images():
+                on_image(said, png)
+            process.join(2)  # it ends by itself, and its own exit code comes first
+        finally:
+            timer.cancel()
+            with self._starting:
+                self._running.discard(pid)
+            _kill(pid)  # with all that it may have left in its session
+            process.join()
+            conversation.close()
+        return conversation.ending(process.exitcode, deadline_seconds if late.is_set() else None)
+
+    def _start(self, job: Job, place: int, body: Body) -> tuple[BaseProcess, Connection]:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=child.main, args=(theirs, job, body), daemon=True)
+        with self._starting:
+            if self._stopped:
+                raise GenerationFailure(Code.FAILED, "the job is stopping")
+            with environment(self._environment(place)) if self._cuda else contextlib.nullcontext():
+                process.start()
+            self._running.add(process.pid or 0)
+        theirs.close()
+        return process, ours
+
+    def _start_server(self) -> None:
+        # Their folder for sockets must not be chosen in the block below, where TMPDIR is the children's.
+        multiprocessing.util.get_temp_dir()
+        # The server is one a process and keeps the environment and imports of its start: make sure it is ours.
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        forkserver.set_forkserver_preload(["generation.preload"])
+        with environment(self._environment(0)):
+            forkserver.ensure_running()
+
+    def _environment(self, place: int) -> dict[str, str]:
+        return clean_environment(
+            str(self._home), {"CUDA_VISIBLE_DEVICES": visible_gpus()[place] if self._cuda else ""}
+        )
+
+
+class _Conversation:
+    """What one child says, checked: it is untrusted."""
+
+    def __init__(self, connection: Connection, wanted: set[str], waited_seconds: float):
+        self._connection = connection
+        self._waited = waited_seconds
+        self._wanted = wanted
+        self._refused: dict[str, tuple[Code, str]] = {}
+        self._peak: float | None = None
+        self._end: tuple[Code | None, str] | None = None
+
+    def images(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Yield each image with what the child says of it, until it has finished or is gone."""
+        while self._end is None:
+            try:
+                image = self._take(json.loads(self._connection.recv_bytes(LONGEST_MESSAGE)))
+            except EOFError:
+                return
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                self._end = (Code.CRASH, f"the model's process broke the protocol ({type(error).__name__})")
+                return
+            if image is not None:
+                yield image
+
+    def close(self) -> None:
+        """Stop listening; a child that is still alive can say no more."""
+        self._connection.close()
+
+    def ending(self, exit_code: int | None, deadline_seconds: float | None) -> Ending:
+        """Return how it ended; a deadline that was passed explains everything else."""
+        if self._end is not None:
+            code, message = self._end
+        elif deadline_seconds is not None:
+            code, message = Code.TIMEOUT, f"not finished after {deadline_seconds:g} s"
+        elif exit_code is not None and exit_code < 0:
+            code, message = Code.CRASH, f"sig={-exit_code} ({_signal_name(-exit_code)})"
+        else:
+            code, message = Code.CRASH, f"exit code {exit_code}"
+        return Ending(code, message, self._refused, self._peak, self._waited)
+
+    def _take(self, said: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+        """Act on one message; return an image where it brings one."""
+        self._peak = float(said["peak_memory_mb"])
+        match said["kind"]:
+            case "image":
+                self._wanted.remove(said["request_id"])
+                png = self._connection.recv_bytes(LARGEST_IMAGE)
+                if not png.startswith(_PNG):
+                    raise ValueError("not a PNG")
+                return said, png
+            case "refused":
+                self._refused[said["request_id"]] = (Code(said["code"]), str(said["message"]))
+            case "end":
+                self._end = (Code(said["code"]) if said["code"] else None, str(said.get("message", ""))[:500])
+            case _:
+                raise ValueError("unknown kind")
+        return None
+
+
+def visible_gpus() -> list[str]:
+    """Return the names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in chosen.split(",") if name.strip()]
+    devices = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
+    return sorted(devices, key=int)
+
+
+def _kill(pid: int) -> None:
+    """Kill a child with its session; before it has one of its own, the child alone."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

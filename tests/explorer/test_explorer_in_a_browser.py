@@ -1,0 +1,116 @@
+"""The explorer in a real headless Chromium: no error box, and thumbnails that are truly painted."""
+
+import io
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image, ImageStat
+from playwright.sync_api import Browser, Page, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+TILES = ".st-key-tiles img"
+BOXES = ", ".join(
+    f'[data-testid="{name}"]' for name in ("stException", "stAlertContentError", "stAlertContentWarning")
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("there is no Chromium; `make test` installs it, or on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    tab = browser.new_page(viewport={"width": 1440, "height": 1600})
+    tab.set_default_timeout(45_000)
+    yield tab
+    tab.close()
+
+
+def visit(tab: Page, url: str) -> None:
+    tab.goto(url)
+    tab.wait_for_selector('[data-testid="stHeading"]')
+    tab.wait_for_selector(IDLE)
+
+
+def spreads(tab: Page, most: int) -> list[float]:
+    """Return the standard deviation of the pixels of each of the first images, as a screenshot shows them."""
+    screen = Image.open(io.BytesIO(tab.screenshot())).convert("L")
+    found = []
+    for picture in tab.locator(TILES).all()[:most]:
+        box = picture.bounding_box()
+        assert box is not None
+        edges = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+        assert edges[3] <= screen.height, "the first images must lie on the screen"
+        found.append(ImageStat.Stat(screen.crop(tuple(map(round, edges)))).stddev[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("", "Forensics Lake"), ("models", "Models"), ("gallery", "Gallery"), ("evaluation", "Evaluation")],
+)
+def test_a_page_opens_without_an_error_box_and_asks_no_other_host(explorer, tab, path, title):
+    foreign: list[str] = []
+    tab.on("request", lambda request: foreign.append(request.url) if explorer.url not in request.url else None)
+    visit(tab, f"{explorer.url}/{path}")
+    assert tab.get_by_role("heading", name=title, exact=True).is_visible()
+    assert tab.locator(BOXES).count() == 0
+    assert [url for url in foreign if not url.startswith(("data:", "blob:", "ws://127.0.0.1"))] == []
+
+
+def test_the_gallery_paints_at_least_twelve_thumbnails(explorer, tab):
+    visit(tab, f"{explorer.url}/gallery")
+    tab.wait_for_function(
+        "s => [...document.querySelectorAll(s)].filter(i => i.complete && i.naturalWidth > 0).length >= 12",
+        arg=TILES,
+    )
+    assert min(spreads(tab, 12)) > 8, "a thumbnail is painted in one colour"
+
+
+def test_the_charts_are_drawn(explorer, tab):
+    visit(tab, f"{explorer.url}/evaluation")
+    tab.wait_for_selector(".js-plotly-plot .scatterlayer .point")
+    assert tab.locator(".js-plotly-plot .scatterlayer .point").count() >= 20
+    assert "evil/<img src=x onerror=alert(1)>" in tab.locator(".ytick").all_text_contents()
+
+
+def test_a_hostile_name_and_prompt_run_nothing_and_load_nothing(explorer, tab):
+    dialogs: list[str] = []
+    tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    requests: list[str] = []
+    tab.on("request", lambda request: requests.append(request.url))
+    visit(tab, f"{explorer.url}/gallery")
+    tab.get_by_role("button", name="<img src=x").first.click()
+    tab.wait_for_selector("[role=dialog] img")
+    assert "![dot](http://192.0.2.1/dot.png) <script>" in tab.locator("[role=dialog]").inner_text()
+    assert dialogs == []
+    assert not [url for url in requests if "192.0.2.1" in url or url.endswith("/x")]
+
+
+def test_a_picked_image_is_in_the_address_and_leaves_it_when_closed(explorer, tab):
+    visit(tab, f"{explorer.url}/gallery?show=Fake")
+    tab.locator('.st-key-tiles [data-testid="stButton"] button').first.click()
+    tab.wait_for_url(lambda url: "image=" in url)
+    tab.wait_for_selector("[role=dialog] img")
+    tab.keyboard.press("Escape")
+    tab.wait_for_url(lambda url: "image=" not in url)
+    assert "show=Fake" in tab.url

@@ -1,0 +1,72 @@
+"""What untrusted models might do, as bodies of a child process; importable there by name."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from generation.child import Job, Sender
+
+
+def segfault(job: Job, sender: Sender) -> None:
+    os.kill(os.getpid(), 11)
+
+
+def hang(job: Job, sender: Sender) -> None:
+    time.sleep(600)
+
+
+def run_out_of_memory(job: Job, sender: Sender) -> None:
+    bytearray(job.limits.memory_bytes or 0)
+
+
+def raise_something(job: Job, sender: Sender) -> None:
+    raise LookupError("nobody expects\nthis")
+
+
+def babble(job: Job, sender: Sender) -> None:
+    sender._connection.send_bytes(b"\x80\x04K\x01.")  # a pickle, which the parent must not load
+
+
+def send_an_image_that_nobody_asked_for(job: Job, sender: Sender) -> None:
+    sender.image(b"\x89PNG\r\n\x1a\n", request_id="../../etc/passwd")
+
+
+def report_the_surroundings(job: Job, sender: Sender) -> None:
+    """Say by an error's text what the child sees of the environment and how its attempts to get out end."""
+    first = Path("/proc/self/environ").read_bytes().decode().split("\0")
+    seen = {"now": dict(os.environ), "first": first, "session": os.getsid(0) == os.getpid()}
+    for name, attempt in (("python", _connect), ("native", _interfaces), ("process", _start), ("file", _write)):
+        seen[name] = attempt(job)
+    (job.folder / "seen.json").write_text(json.dumps(seen))
+
+
+def _connect(job: Job) -> str:
+    try:
+        socket.create_connection(("127.0.0.1", int(job.device)), timeout=2).close()
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "connected"
+
+
+def _interfaces(job: Job) -> list[str]:
+    lines = Path("/proc/self/net/dev").read_text().splitlines()[2:]
+    return [line.split(":")[0].strip() for line in lines]
+
+
+def _start(job: Job) -> str:
+    try:
+        subprocess.run(["true"], check=True)
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "started"
+
+
+def _write(job: Job) -> str:
+    try:
+        (job.folder / "large").write_bytes(bytes(8 << 20))
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "written"

@@ -1,0 +1,194 @@
+"""Whole models: the demo Hub's genuine tiny pipelines, its hostile ones, and what a rerun of a plan does."""
+
+import hashlib
+import io
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from etl.errors import NothingUsable
+from etl.lake import snapshot
+from etl.lake.schemas import GENERATION_ATTEMPTS
+from generation.attempts import Outcome
+from generation.demo_hub.hostile import pickle_sentinel, remote_code_sentinel
+from generation.execution import carry_out, standing
+from generation.failures import Code
+from generation.inputs import eligible_generators, read_prompts
+from generation.jobs import generate
+from generation.landing import Landing
+from generation.model_run import run_model
+from generation.plan import Generator, ModelTask, make_plan
+from generation.settings import GenerateSettings
+from tests.generation.conftest import CAPTIONS
+
+SD, LORA = "demo-lab/tiny-sd-v1", "demo-community/ink-lora-sd-v1"
+DDPM, DIT = "demo-lab/tiny-ddpm", "demo-lab/tiny-dit"
+Z_IMAGE = "demo-lab/tiny-z-image"
+
+
+@pytest.fixture
+def settings(hub, tmp_path) -> GenerateSettings:
+    return GenerateSettings(
+        root=str(tmp_path / "lake"), endpoint=hub.endpoint, plan="test", images_per_generator=2, steps=2, size=64
+    )
+
+
+@pytest.fixture
+def sample(workers, settings, repository):
+    """Sample a model of the demo Hub; return how it went, and where its images lie."""
+
+    def run(model_id: str, pipeline_class: str, base: str | None = None) -> tuple[Outcome, Path]:
+        generator = Generator(
+            *(model_id, repository(model_id), pipeline_class),
+            is_adapter=base is not None,
+            base=repository(base) if base else None,
+        )
+        task = make_plan([generator], CAPTIONS, settings).tasks[0]
+        landing = Landing(settings.root, "test", model_id)
+        return run_model(task, task.requests, landing, settings, workers), landing.folder
+
+    return run
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "pipeline_class", "base"),
+    [
+        (SD, "StableDiffusionPipeline", None),
+        (LORA, "StableDiffusionPipeline", SD),
+        (DDPM, "DDPMPipeline", None),
+        (DIT, "DiTPipeline", None),
+        (Z_IMAGE, "ZImagePipeline", None),
+    ],
+)
+def test_a_good_model_gives_every_image_with_a_record_that_tells_how(sample, model_id, pipeline_class, base):
+    outcome, folder = sample(model_id, pipeline_class, base)
+    assert (outcome.code, outcome.message, outcome.images) == (None, "", 2)
+    for record in records(folder):
+        content = (folder / record["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == record["sha256"]
+        image = Image.open(io.BytesIO(content))
+        assert (image.size, image.format) == ((record["width"], record["height"]), "PNG")
+        assert record["steps"] == 2
+        assert record["batch_size"] == 1
+        assert record["dtype"] == "float32"
+        assert record["scheduler"].endswith("Scheduler")
+        assert set(record["library_versions"]) >= {"torch", "diffusers"}
+        assert (record["prompt"] is None) == (pipeline_class in ("DDPMPipeline", "DiTPipeline"))
+
+
+def test_a_models_images_are_the_same_bytes_in_another_process(sample):
+    _, folder = sample(SD, "StableDiffusionPipeline")
+    first = {file.name: file.read_bytes() for file in folder.glob("*.png")}
+    for file in folder.glob("*.png"):
+        file.unlink()
+    sample(SD, "StableDiffusionPipeline")
+    assert {file.name: file.read_bytes() for file in folder.glob("*.png")} == first
+    assert len(records(folder)) == 2
+
+
+def test_an_adapter_changes_its_bases_images(sample, settings, repository, workers):
+    """With the same seeds: the adapter's requests sampled from the base alone."""
+    _, folder = sample(LORA, "StableDiffusionPipeline", SD)
+    adapted = Generator(LORA, repository(LORA), "StableDiffusionPipeline", is_adapter=True, base=repository(SD))
+    requests = make_plan([adapted], CAPTIONS, settings).tasks[0].requests
+    task = ModelTask(Generator(SD, repository(SD), "StableDiffusionPipeline"), requests)
+    landing = Landing(settings.root, "test", SD)
+    run_model(task, requests, landing, settings, workers)
+    name = f"{requests[0].request_id}.png"
+    difference = np.subtract(*(np.asarray(Image.open(f / name), dtype=int) for f in (folder, landing.folder)))
+    assert np.abs(difference).max() > 2
+
+
+@pytest.mark.parametrize(
+    ("model_id", "pipeline_class", "code"),
+    [
+        ("hostile/pickle-only", "StableDiffusionPipeline", Code.PICKLE_ONLY),
+        ("hostile/remote-code", "", Code.REMOTE_CODE),
+        ("demo-community/broken-upload", "StableDiffusionPipeline", Code.BAD_WEIGHTS),
+        ("demo-community/overtrained-vae", "StableDiffusionPipeline", Code.NAN_IMAGE),
+    ],
+)
+def test_a_hostile_model_ends_with_its_code_and_runs_nothing(
+    sample, settings, demo_repositories, model_id, pipeline_class, code
+):
+    outcome, folder = sample(model_id, pipeline_class)
+    assert (outcome.code, outcome.status, outcome.images) == (code, "failed", 0)
+    assert not list(folder.glob("*.png"))
+    assert not pickle_sentinel(demo_repositories.parent).exists()
+    assert not remote_code_sentinel(demo_repositories.parent).exists()
+    assert not list((Path(settings.root) / "landing" / "downloads").iterdir())
+
+
+def test_a_plan_is_carried_out_with_a_row_a_model_and_its_rerun_changes_nothing(
+    lake_of, hub, workers, monkeypatch, capsys
+):
+    monkeypatch.setattr(generate, "start_workers", lambda settings: nullcontext(workers))
+    root = lake_of(SD, DDPM, "demo-community/broken-upload")
+    command = ["--root", root, "--endpoint", hub.endpoint, "--plan", "demo", "--steps", "2", "--size", "64"]
+    command += ["--images_per_generator", "2"]
+    assert generate.main(command) == 3
+    assert "generate: 6 images = 4 new + 2 rejected + 0 already there" in capsys.readouterr().out
+    rows = snapshot.read(root, GENERATION_ATTEMPTS).sort("generator_id").to_dicts()
+    assert [(row["generator_id"], row["status"], row["code"], row["images"]) for row in rows] == [
+        ("demo-community/broken-upload", "failed", "BAD_WEIGHTS", 0),
+        (DDPM, "ok", "OK", 2),
+        (SD, "ok", "OK", 2),
+    ]
+    assert all(row["peak_memory_mb"] > 100 for row in rows)
+    version = snapshot.current_version(root, GENERATION_ATTEMPTS)
+
+    monkeypatch.undo()
+    asked = len(hub.requests)
+    assert generate.main(command) == 3
+    assert "generate: 6 images = 0 new + 2 rejected + 4 already there" in capsys.readouterr().out
+    assert snapshot.current_version(root, GENERATION_ATTEMPTS) == version
+    assert len(hub.requests) == asked
+
+
+def test_a_lost_image_alone_is_sampled_again_to_the_same_bytes(lake_of, settings, workers):
+    lake_of(DDPM)
+    plan = make_plan(eligible_generators(settings.root), [], settings)
+    list(carry_out(plan, standing(plan, settings).work, settings, workers))
+    folder = Landing(settings.root, "test", DDPM).folder
+    lost = min(folder.glob("*.png"))
+    content = lost.read_bytes()
+    lost.unlink()
+
+    left = standing(plan, settings)
+    assert (left.already_there, [len(work.wanted) for work in left.work]) == (1, [1])
+    outcomes = [outcome for _, outcome in carry_out(plan, left.work, settings, workers)]
+    assert [(outcome.status, outcome.images) for outcome in outcomes] == [("ok", 1)]
+    assert lost.read_bytes() == content
+    assert len(records(folder)) == 2
+
+
+def test_a_row_that_a_kill_kept_from_a_finished_generator_is_written_by_the_next_run(lake_of, settings, workers):
+    lake_of(DDPM)
+    plan = make_plan(eligible_generators(settings.root), [], settings)
+    task = plan.tasks[0]
+    run_model(task, task.requests, Landing(settings.root, "test", DDPM), settings, workers)
+    assert standing(plan, settings).work == ()
+    assert standing(plan, settings).already_there == 2
+    assert snapshot.read(settings.root, GENERATION_ATTEMPTS)["status"].to_list() == ["ok"]
+
+
+def test_a_lake_without_eligible_generators_is_nothing_usable(lake_of):
+    with pytest.raises(NothingUsable, match="no generator in the lake"):
+        generate.main(["--root", lake_of()])
+
+
+def test_prompts_are_the_captions_of_the_real_images(lake_of):
+    assert read_prompts(lake_of(), None) == sorted(CAPTIONS)
+
+
+def test_prompts_come_from_a_file_where_one_is_named(tmp_path):
+    (tmp_path / "prompts.txt").write_text("two\n\n one \ntwo\n", encoding="utf-8")
+    assert read_prompts("nowhere", str(tmp_path / "prompts.txt")) == ["one", "two"]

@@ -1,0 +1,83 @@
+"""Checks of sampled pixels, and what a pipeline's call is given."""
+
+import numpy as np
+import pytest
+
+from generation.failures import Code, GenerationFailure
+from generation.plan import Request
+from generation.sampling import arguments, checked, encode
+
+REQUEST = Request("r", "p", "a cat", "blurry", None, 1, 2, 7.5, 64, 64)
+NOISE = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+
+
+def refusal(image: np.ndarray) -> Code:
+    with pytest.raises(GenerationFailure) as refused:
+        checked(image, REQUEST)
+    return refused.value.code
+
+
+def test_good_pixels_become_bytes_rounded_to_the_nearest():
+    assert np.array_equal(checked(NOISE, REQUEST), np.rint(NOISE * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_pixel_that_is_no_number_refuses_the_image(value):
+    image = NOISE.copy()
+    image[3, 4, 1] = value
+    assert refusal(image) is Code.NAN_IMAGE
+
+
+def test_a_black_image_is_flat():
+    assert refusal(np.zeros_like(NOISE)) is Code.FLAT_IMAGE
+
+
+def test_an_image_of_one_colour_but_for_a_speck_is_flat():
+    image = np.ones_like(NOISE) * np.float32([0.9, 0.1, 0.5])
+    image[:4, :8] = NOISE[:4, :8]
+    assert refusal(image) is Code.FLAT_IMAGE
+
+
+def test_an_image_of_faint_noise_is_flat():
+    assert refusal(0.5 + NOISE / 100) is Code.FLAT_IMAGE
+
+
+def test_another_size_than_asked_for_is_refused():
+    assert refusal(NOISE[:, :32]) is Code.WRONG_SIZE
+
+
+def test_a_grey_image_stays_grey():
+    assert checked(NOISE[:, :, :1], REQUEST).shape == (64, 64)
+
+
+def test_the_same_pixels_are_the_same_png():
+    pixels = checked(NOISE, REQUEST)
+    assert encode(pixels) == encode(pixels.copy())
+
+
+class LatentConsistencyModelPipeline:
+    """Signature of a pipeline without a negative prompt."""
+
+    def __call__(
+        self, prompt=None, height=None, width=None, num_inference_steps=4, generator=None, output_type=""
+    ):
+        return None
+
+
+class PixArtAlphaPipeline:
+    """Signature of a pipeline that bins sizes by default."""
+
+    def __call__(self, prompt=None, negative_prompt="", guidance_scale=4.5, use_resolution_binning=True):
+        return None
+
+
+def test_a_pipeline_is_given_only_what_its_call_knows():
+    given = arguments(LatentConsistencyModelPipeline(), REQUEST)
+    assert set(given) == {"prompt", "height", "width", "num_inference_steps", "generator", "output_type"}
+    assert given["generator"].initial_seed() == 1
+
+
+def test_resolution_binning_is_switched_off_where_it_exists():
+    given = arguments(PixArtAlphaPipeline(), REQUEST)
+    assert given["use_resolution_binning"] is False
+    assert (given["negative_prompt"], given["guidance_scale"]) == ("blurry", 7.5)

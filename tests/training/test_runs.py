@@ -1,0 +1,167 @@
+"""Training a detector on a table, logged to MLflow: complete, found again, gone on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from etl.errors import LakeMissing, LockHeld, NothingUsable
+from etl.lake.lock import table_lock
+from training import checkpoint, runs, sets
+from training.errors import NonFiniteLoss
+from training.jobs import train as job
+from training.mlflow_server import database_uri
+from training.settings import TrainSettings
+from training.tracking import Tracker
+
+
+def settings(root: Path) -> TrainSettings:
+    return TrainSettings(root=str(root), detector="test_vit", epochs=2, batch_size=8)
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=database_uri(root))
+
+
+def all_runs(root: Path) -> list:
+    found = client(root)
+    return found.search_runs([e.experiment_id for e in found.search_experiments()])
+
+
+def command(root: Path) -> list[str]:
+    words = [sys.executable, "-m", "training.jobs.train", "--root", str(root), "--detector", "test_vit"]
+    return [*words, "--epochs", "2", "--batch_size", "8"]
+
+
+def test_a_run_holds_curves_settings_origins_and_the_detector(lake_root):
+    trained = runs.train(settings(lake_root))
+    run = client(lake_root).get_run(trained.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["detector"] == "test_vit" and run.data.params["epochs"] == "2"
+    assert run.data.tags["training_set"] == "demo" and run.data.tags["training_set_version"] == "1"
+    assert json.loads(run.data.tags["table_versions"]) == {"images": 3}
+    assert {"run_key", "rows_version", "config_hash", "training_set_id_checksum"} <= run.data.tags.keys()
+    assert {"python", "torch", "petastorm"} <= json.loads(run.data.tags["versions"]).keys()
+    steps = client(lake_root).get_metric_history(trained.run_id, "train_loss")
+    assert [point.step for point in steps] == [1, 2, 3, 4, 5, 6]
+    for curve in ("val_loss", "val_accuracy", "val_average_precision"):
+        assert [point.step for point in client(lake_root).get_metric_history(trained.run_id, curve)] == [1, 2]
+    tracker = Tracker(str(lake_root))
+    found = tracker.run(trained.run_id)
+    assert json.loads(tracker.artifact(found, runs.MODEL_CONFIG).read_text())["input_size"] == 32
+    assert tracker.artifact(found, runs.MODEL).is_relative_to(lake_root / "mlartifacts")
+    assert "torch==" in tracker.artifact(found, "requirements.txt").read_text()
+    assert not list((lake_root / ".training").iterdir())
+
+
+def test_a_finished_training_is_found_again_and_adds_nothing(lake_root, capsys):
+    words = command(lake_root)[3:]
+    assert job.main(words) == 0
+    assert "train: 1 detectors = 1 new + 0 rejected + 0 already there" in capsys.readouterr().out
+    assert job.main(words) == 0
+    assert "= 0 new + 0 rejected + 1 already there; already trained as run" in capsys.readouterr().out
+    assert len(all_runs(lake_root)) == 1
+
+
+def test_other_settings_or_other_rows_are_another_run(lake_root):
+    first = sets.find(str(lake_root), "demo")
+    own = settings(lake_root)
+    keys = {
+        runs.run_key(own, first),
+        runs.run_key(replace(own, seed=1), first),
+        runs.run_key(own, replace(first, version=2)),
+        runs.run_key(own, replace(first, id_checksum="other")),
+    }
+    assert len(keys) == 4
+    assert runs.run_key(replace(own, root="elsewhere", version=1), first) == runs.run_key(own, first)
+
+
+def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one(lake_root, tmp_path):
+    reached = tmp_path / "reached"
+    fault = {"FORENSICS_FAULT": "train:after-checkpoint", "FORENSICS_FAULT_FILE": str(reached)}
+    process = subprocess.Popen(command(lake_root), env={**os.environ, **fault}, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not reached.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert reached.exists()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert [run.info.status for run in all_runs(lake_root)] == ["RUNNING"]
+    trained = runs.train(settings(lake_root))
+    assert [(run.info.run_id, run.info.status) for run in all_runs(lake_root)] == [(trained.run_id, "FINISHED")]
+    steps = client(lake_root).get_metric_history(trained.run_id, "train_loss")
+    assert [point.step for point in steps] == [1, 2, 3, 4, 5, 6]
+    resumed = [point.value for point in steps]
+    again = runs.train(replace(settings(lake_root), warmup_fraction=0.2000000001))  # another key, the same numbers
+    whole = [point.value for point in client(lake_root).get_metric_history(again.run_id, "train_loss")]
+    assert resumed == pytest.approx(whole, rel=1e-4)
+
+
+def test_curves_that_a_killed_run_had_logged_are_not_doubled(lake_root):
+    tracker = Tracker(str(lake_root))
+    run = tracker.start("detectors", "x", {"run_key": "k"}, {})
+    history = [checkpoint.Measurement("train_loss", 0.5 / step, step, 1000 + step) for step in range(1, 1502)]
+    tracker.log(run, history[:700])
+    tracker.log(run, history)
+    assert len(client(lake_root).get_metric_history(run.run_id, "train_loss")) == 1501
+
+
+def test_a_training_that_diverges_is_marked_as_failed(lake_root, monkeypatch):
+    monkeypatch.setattr("training.loop.learning_rate", lambda *_: float("nan"))
+    with pytest.raises(NonFiniteLoss):
+        runs.train(settings(lake_root))
+    assert [run.info.status for run in all_runs(lake_root)] == ["FAILED"]
+
+
+def test_a_training_that_another_process_does_stops_at_its_start(lake_root):
+    key = runs.run_key(settings(lake_root), sets.find(str(lake_root), "demo"))
+    holder = f"""
+import sys, time
+from etl.lake.lock import table_lock
+with table_lock({str(lake_root)!r}, "training/{key[:16]}"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        with pytest.raises(LockHeld):
+            runs.train(settings(lake_root))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_training_set_of_one_class_is_not_trained_on(tmp_path, rows, write_rows, register):
+    fakes = [row for row in rows("train", 8) if row["label"]]
+    register(tmp_path, write_rows(tmp_path, fakes))
+    with pytest.raises(NothingUsable, match="two classes"):
+        runs.train(settings(tmp_path))
+
+
+def test_the_newest_version_of_a_training_set_is_chosen_and_a_missing_one_named(tmp_path, register):
+    with pytest.raises(LakeMissing):
+        sets.find(str(tmp_path), "demo")
+    for version in (2, 10, 9):
+        register(tmp_path, rows_version=version, version=version)
+    assert sets.find(str(tmp_path), "demo").version == 10
+    assert sets.find(str(tmp_path), "demo", 2).rows_version == 2
+    for name, version in (("demo", 3), ("other", None)):
+        with pytest.raises(NothingUsable, match="build-training-set"):
+            sets.find(str(tmp_path), name, version)
+
+
+def test_the_lock_of_a_training_is_free_after_it(lake_root):
+    runs.train(settings(lake_root))
+    key = runs.run_key(settings(lake_root), sets.find(str(lake_root), "demo"))
+    with table_lock(str(lake_root), f"training/{key[:16]}"):
+        pass

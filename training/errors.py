@@ -1,0 +1,37 @@
+"""Named errors of training and scoring."""
+
+from etl.errors import ForensicsError
+
+
+class RowsLost(ForensicsError):
+    """The loader delivered other rows than the training set's table holds at its pinned version."""
+
+
+class LoaderStalled(ForensicsError):
+    """The loader delivered no batch within its deadline."""
+
+
+class UndecodableImage(ForensicsError):
+    """An image of a training set cannot be decoded, although it was checked when it entered the lake."""
+
+
+class BadLabel(ForensicsError):
+    """A row of a training set has a label other than 0 (real) and 1 (fake)."""
+
+
+class NonFiniteLoss(ForensicsError):
+    """The training loss became NaN or infinite."""
+
+
+class NonFiniteLogit(ForensicsError):
+    """A detector scored an image with NaN or infinity, which no metric can rank."""
+
+
+class WeightsMismatch(ForensicsError):
+    """A weights file does not fit the detector that it was given for."""
+
+    exit_code = 2
+
+
+class CheckpointDamaged(ForensicsError):
+    """A training checkpoint cannot be read."""

@@ -1,0 +1,24 @@
+"""Train a detector on a training set, logged to MLflow. A finished run is not trained again."""
+
+import sys
+from collections.abc import Sequence
+
+from etl.command import Stage, run
+from etl.config import parse
+from training.runs import train
+from training.settings import TrainSettings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the settings, train, and print what came of it; return the exit code."""
+    settings = parse(TrainSettings, argv, prog="forensics train", description=__doc__)
+    stage = Stage("train", "detectors")
+    trained = train(settings)
+    if trained.already_there:
+        return stage.finish(1, 0, already_there=1, note=f"already trained as run {trained.run_id}")
+    figures = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
+    return stage.finish(1, 1, note=f"run {trained.run_id}, {figures}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

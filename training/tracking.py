@@ -1,0 +1,146 @@
+"""Runs in MLflow: SQLite at <root>/mlflow.db, files under <root>/mlartifacts. The only importer of MLflow.
+
+A run is found by its tag `run_key`, a hash of what it computes, so that a rerun adds nothing and an interrupted
+run goes on under its id.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from training.mlflow_server import ARTIFACTS, DATABASE, NO_TELEMETRY, database_uri
+
+os.environ.update(NO_TELEMETRY)  # before the import of MLflow
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, RunTag, ViewType
+from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from etl.errors import LakeMissing, NothingUsable
+from etl.lake.lock import table_lock
+from training.checkpoint import Measurement
+
+# One line for each of the dozens of steps in which MLflow makes its tables.
+for _name in ("mlflow.store.db.utils", "alembic"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_LARGEST_BATCH = 1000
+"""MLflow takes so many measurements in one call."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as far as training and scoring use it."""
+
+    run_id: str
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED"""
+    tags: dict[str, str]
+    artifact_uri: str
+
+    @property
+    def finished(self) -> bool:
+        return self.status == "FINISHED"
+
+
+class Tracker:
+    """The MLflow store of one lake. Created where `create` allows it, else LakeMissing is raised."""
+
+    def __init__(self, root: str, create: bool = False):
+        self.root = Path(root).resolve()
+        if not create and not (self.root / DATABASE).exists():
+            raise LakeMissing(f"there is no {DATABASE} in the lake at {root}; run `forensics train` first")
+        self.root.mkdir(parents=True, exist_ok=True)
+        # Several processes that create the database's tables at once crash, so one does.
+        with table_lock(str(self.root), "mlflow", wait_seconds=120):
+            self._client = MlflowClient(tracking_uri=database_uri(self.root))
+            self._client.search_experiments(max_results=1)
+
+    def find(self, run_key: str) -> Run | None:
+        """Return the run with this key, whatever its status."""
+        found = self._search(f"tags.run_key = '{run_key}'")
+        return found[0] if found else None
+
+    def run(self, run_id: str) -> Run:
+        """Return a run by its id. Raises NothingUsable."""
+        try:
+            return _run(self._client.get_run(run_id))
+        except MlflowException:
+            raise NothingUsable(f"there is no run '{run_id}' in {self.root / DATABASE}") from None
+
+    def newest_finished(self, training_set: str, version: int) -> Run:
+        """Return the newest finished run on a training set. Raises NothingUsable."""
+        found = self._search(
+            f"attributes.status = 'FINISHED' AND tags.training_set = '{training_set}' "
+            f"AND tags.training_set_version = '{version}'"
+        )
+        if not found:
+            raise NothingUsable(
+                f"no detector was trained on {training_set}@{version}; run `forensics train` first"
+            )
+        return found[0]
+
+    def start(self, experiment: str, name: str, tags: dict[str, str], params: dict[str, object]) -> Run:
+        """Create a run with its tags and parameters and return it."""
+        run = self._client.create_run(self._experiment(experiment), tags=tags, run_name=name)
+        self._client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
+        return _run(run)
+
+    def resume(self, run: Run, tags: dict[str, str]) -> None:
+        """Take up an interrupted run; `tags` say what it goes on in."""
+        self._client.update_run(run.run_id, status="RUNNING")
+        self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log(self, run: Run, history: list[Measurement]) -> None:
+        """Log measurements; those that were logged before, by an interrupted run, are the same points."""
+        metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in history]
+        for start in range(0, len(metrics), _LARGEST_BATCH):
+            self._client.log_batch(run.run_id, metrics=metrics[start : start + _LARGEST_BATCH])
+
+    def finish(self, run: Run, folder: Path) -> None:
+        """Store the files of `folder` as the run's artifacts and mark it FINISHED."""
+        self._client.log_artifacts(run.run_id, str(folder))
+        self._client.set_terminated(run.run_id, "FINISHED")
+
+    def end(self, run: Run, status: str) -> None:
+        """Mark a run FAILED or KILLED."""
+        self._client.set_terminated(run.run_id, status)
+
+    def artifact(self, run: Run, path: str) -> Path:
+        """Return where one of a run's files lies; they are on this machine. Raises NothingUsable."""
+        found = Path(local_file_uri_to_path(run.artifact_uri)) / path
+        if not found.is_file():
+            raise NothingUsable(f"run '{run.run_id}' has no file {found}; delete the run and train it again")
+        return found
+
+    def _experiment(self, name: str) -> str:
+        found: Experiment | None = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = f"file://{quote(str(self.root / ARTIFACTS))}/{quote(name, safe='')}"
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _search(self, condition: str) -> list[Run]:
+        experiments = [found.experiment_id for found in self._client.search_experiments()]
+        runs = self._client.search_runs(
+            experiments, condition, ViewType.ACTIVE_ONLY, order_by=["attributes.start_time DESC"]
+        )
+        return [_run(run) for run in runs]
+
+
+def tags_of(values: dict[str, object]) -> dict[str, str]:
+    """Return tags as strings: text as it is, the rest as JSON, without those that are None."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _run(run: MlflowRun) -> Run:
+    return Run(run.info.run_id, run.info.status, dict(run.data.tags), run.info.artifact_uri)
