@@ -69,7 +69,7 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
 
 
 def start_workers(settings: GenerateSettings) -> Workers:
-    """Return the places in which models run: one a GPU, or one a core. Raises ConfigError without a GPU asked for."""
+    """Return the places in which models run: one a GPU, or one a core. Raises ConfigError where a GPU lacks."""
     device, places = _places(settings)
     return Workers(device, places, Path(settings.root).resolve() / "landing" / "home")
 

@@ -41,7 +41,8 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
     # What safetensors, transformers and diffusers raise for files that are cut, lie about their tensors, are
     # missing, or hold other shapes than the configuration says.
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {error}") from error
+        said = str(error).replace(f"{folder}/", "")
+        raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {said}") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 

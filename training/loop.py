@@ -5,6 +5,7 @@ at most 1, a linear warm-up and a cosine down to a thousandth of the peak. Mixed
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -30,6 +31,12 @@ def new_trainee(model: torch.nn.Module, settings: TrainSettings) -> Trainee:
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     return Trainee(model, optimizer)
+
+
+def leave_a_core_to_the_loader(device: torch.device) -> None:
+    """Compute on all cores but one where the CPU computes: with more, the two wait for each other, spinning."""
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
 
 
 def fit(

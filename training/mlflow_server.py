@@ -13,9 +13,9 @@ NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 """Environment under which MLflow sends no usage to its makers."""
 
 
-def database_uri(root: Path) -> str:
-    """Return the address of a lake's MLflow database."""
-    return f"sqlite:///{root.resolve() / DATABASE}"
+def database_uri(path: Path) -> str:
+    """Return the address by which MLflow opens a SQLite file."""
+    return f"sqlite:///{path.resolve()}"
 
 
 def command(root: str, port: int) -> list[str]:
@@ -34,7 +34,7 @@ def command(root: str, port: int) -> list[str]:
             raise PortInUse(f"cannot use port {port} ({error.strerror}); choose another with --port") from None
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", database_uri(lake), "--default-artifact-root", str(lake / ARTIFACTS)),
+        *("--backend-store-uri", database_uri(lake / DATABASE), "--default-artifact-root", str(lake / ARTIFACTS)),
         "--no-serve-artifacts",
     ]
 

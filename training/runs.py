@@ -71,6 +71,7 @@ def train(settings: TrainSettings) -> Trained:
             return Trained(found.run_id, True, {})
         splits = _splits(settings.root, training_set)
         model = detectors.build(settings.detector, settings.seed, settings.weights).to(device)
+        loop.leave_a_core_to_the_loader(device)
         trainee = loop.new_trainee(model, settings)
         checkpoint.restore(work / CHECKPOINT, trainee)
         run = _open_run(tracker, found, settings, training_set, key)

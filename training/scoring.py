@@ -20,7 +20,7 @@ from training import detectors
 from training.augmentations import TestTransform
 from training.data import Batch, Loading, batches
 from training.errors import NonFiniteLogit
-from training.loop import predict
+from training.loop import leave_a_core_to_the_loader, predict
 from training.runs import MODEL, MODEL_CONFIG
 from training.sets import TrainingSet
 from training.settings import EvaluateSettings
@@ -101,7 +101,9 @@ def load_detector(tracker: Tracker, run: Run, device: str) -> tuple[torch.nn.Mod
     """Return a run's detector on the device, and the side of its input. Raises NothingUsable, WeightsMismatch."""
     config = json.loads(tracker.artifact(run, MODEL_CONFIG).read_text(encoding="utf-8"))
     model = detectors.build(config["detector"], weights=str(tracker.artifact(run, MODEL)))
-    return model.to(detectors.device(device)), config["input_size"]
+    chosen = detectors.device(device)
+    leave_a_core_to_the_loader(chosen)
+    return model.to(chosen), config["input_size"]
 
 
 def _examples(root: str, training_set: TrainingSet) -> dict[str, dict[str, Any]]:

@@ -56,10 +56,8 @@ class Tracker:
         if not create and not (self.root / DATABASE).exists():
             raise LakeMissing(f"there is no {DATABASE} in the lake at {root}; run `forensics train` first")
         self.root.mkdir(parents=True, exist_ok=True)
-        # Several processes that create the database's tables at once crash, so one does.
-        with table_lock(str(self.root), "mlflow", wait_seconds=120):
-            self._client = MlflowClient(tracking_uri=database_uri(self.root))
-            self._client.search_experiments(max_results=1)
+        self._make_database()
+        self._client = MlflowClient(tracking_uri=database_uri(self.root / DATABASE))
 
     def find(self, run_key: str) -> Run | None:
         """Return the run with this key, whatever its status."""
@@ -117,6 +115,15 @@ class Tracker:
         if not found.is_file():
             raise NothingUsable(f"run '{run.run_id}' has no file {found}; delete the run and train it again")
         return found
+
+    def _make_database(self) -> None:
+        """Let MLflow make its tables, by one process (several at once crash) and whole, however this one ends."""
+        made, partial = self.root / DATABASE, self.root / f"{DATABASE}.partial"
+        with table_lock(str(self.root), "mlflow", wait_seconds=120):
+            if not made.exists():
+                partial.unlink(missing_ok=True)
+                MlflowClient(tracking_uri=database_uri(partial)).search_experiments(max_results=1)
+                partial.replace(made)
 
     def _experiment(self, name: str) -> str:
         found: Experiment | None = self._client.get_experiment_by_name(name)

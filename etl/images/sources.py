@@ -130,6 +130,7 @@ def generated_plans(root: str) -> list[Generated]:
 
 def complete_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects of a file that grows by whole lines; a torn last line, from a kill, is left out."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)
+    # Split at line feeds only: Unicode's other line ends may stand within a prompt.
+    *lines, _torn = path.read_bytes().split(b"\n")
+    for line in lines:
+        yield json.loads(line)

@@ -83,8 +83,9 @@ def earlier_models(lake: Lake, crawl_id: str) -> DataFrame:
 def update_generators(lake: Lake, policy: Policy) -> None:
     """Merge the current models into `generators`; print how many are eligible, and why the others are not."""
     stage = Stage("generators", "models")
-    current = lake.read(MODELS).where("is_current")
+    current = lake.read(MODELS).where("is_current").persist()
     rows, cyclic = generators.generators(current, policy, datetime.now(UTC))
+    rows.persist()
     counts = lake.merge(GENERATORS, rows, ignoring=generators.IGNORED)
     reasons = {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}
     stage.finish(current.count(), counts.inserted + counts.updated, 0, counts.unchanged, generators.tally(reasons))

@@ -48,15 +48,27 @@ def exists(root: str, table: Table) -> bool:
 def open_table(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     """Return the Delta table at `version`, by default its newest.
 
-    Raises LakeMissing, TableRefused (deletion vectors, column mapping), TableDamaged.
+    Raises LakeMissing (no such table or version), TableRefused (deletion vectors, column mapping), TableDamaged.
     """
+    path = address(root, table)
     try:
-        return _open(address(root, table), version)
+        found = deltalake.DeltaTable(path)
+        newest = found.version()
+        if version is not None and not 0 <= version <= newest:
+            raise LakeMissing(f"{path} has no version {version}: its newest is {newest}")
+        if is_local(root):
+            _require_log(Path(path) / "_delta_log", newest)
+        if version is not None:
+            found.load_as_version(version)
     except TableNotFoundError:
         raise LakeMissing(
             f"there is no table '{table.name}' in the lake at {root}; run the stage that writes it first "
             "(`forensics --help` lists the stages in their order), or name the lake with --root"
         ) from None
+    except DeltaError as error:
+        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
+    _refuse(path, found)
+    return found
 
 
 def current_version(root: str, table: Table) -> int:
@@ -135,32 +147,6 @@ def create(root: str, table: Table) -> None:
     if table.append_only:
         settings["delta.appendOnly"] = "true"
     deltalake.DeltaTable.create(address(root, table), schema=_schema(table), mode="ignore", configuration=settings)
-
-
-def refuse_features(path: str, version: int | None = None) -> None:
-    """Raise TableRefused when the table at `path` uses a feature that some reader of the lake gets wrong.
-
-    Raises TableDamaged when its log cannot be read, LakeMissing when there is no such version.
-    """
-    _open(path, version)
-
-
-def _open(path: str, version: int | None) -> deltalake.DeltaTable:
-    try:
-        table = deltalake.DeltaTable(path)
-        newest = table.version()
-        if version is not None and not 0 <= version <= newest:
-            raise LakeMissing(f"{path} has no version {version}: its newest is {newest}")
-        if is_local(path):
-            _require_log(Path(path) / "_delta_log", newest)
-        if version is not None:
-            table.load_as_version(version)
-    except TableNotFoundError:
-        raise
-    except DeltaError as error:
-        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
-    _refuse(path, table)
-    return table
 
 
 def _require_log(log: Path, newest: int) -> None:

@@ -14,10 +14,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from etl.errors import DuplicateKeys, LakeMissing, SchemaMismatch
+from etl.errors import DuplicateKeys, SchemaMismatch
+from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import REJECTS, Table
-from etl.lake.snapshot import address, refuse_features
 
 # Parquet's own settings: Delta ignores them as writer options, so they go on the session around a write.
 # Measured: 8 MB groups need the row checks as well, since Parquet otherwise looks at the size every 100 rows.
@@ -52,16 +52,15 @@ class Lake:
 
     def path(self, table: Table) -> str:
         """Return the table's address, absolute where it is a local folder."""
-        return address(self.root, table)
+        return snapshot.address(self.root, table)
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been created."""
-        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+        return snapshot.exists(self.root, table)
 
     def version(self, table: Table) -> int:
-        """Return the table's current Delta version. Raises LakeMissing."""
-        self._require(table)
-        return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()[0])
+        """Return the table's current Delta version. Raises as `snapshot.open_table`."""
+        return snapshot.current_version(self.root, table)
 
     @contextlib.contextmanager
     def writing(self, *tables: Table) -> Iterator[None]:
@@ -87,7 +86,8 @@ class Lake:
         Raises LakeMissing where there is no such table or version, TableRefused where readers would differ on its
         rows, TableDamaged where its log has lost something.
         """
-        self._require(table, version)
+        # Asked of delta-rs, since Spark reports a damaged log by a Java stack trace.
+        snapshot.open_table(self.root, table, version)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -198,14 +198,6 @@ class Lake:
 
     def _lock(self, table: Table) -> contextlib.AbstractContextManager[None]:
         return table_lock(self.root, table.name)
-
-    def _require(self, table: Table, version: int | None = None) -> None:
-        if not self.exists(table):
-            raise LakeMissing(
-                f"there is no table '{table.name}' in the lake at {self.root}; run the stage that writes it first "
-                "(`forensics --help` lists the stages in their order), or name the lake with --root"
-            )
-        refuse_features(self.path(table), version)
 
     @contextlib.contextmanager
     def _files(self, table: Table) -> Iterator[None]:

@@ -149,18 +149,16 @@ class HubClient:
             raise CallFailed("BAD_CURSOR", "the page names itself as the next one")
         return path
 
-    def _get(
-        self, path: str, cap: int, parse: Callable[[bytes], Any], tries: int = TRIES
-    ) -> tuple[Any, Mapping[str, str]]:
+    def _get(self, path: str, cap: int, parse: Callable[[bytes], Any]) -> tuple[Any, Mapping[str, str]]:
         """Return the parsed body and the headers of a GET, after as many tries as it takes."""
-        for number in range(1, tries + 1):
+        for number in range(1, TRIES + 1):
             try:
                 body, headers = self._once(path, cap)
                 return parse(body), headers
             except _TryAgain as failed:
                 wait = float(min(2 ** (number - 1), 30)) if failed.wait is None else failed.wait
-                if number < tries and wait <= self._max_wait:
-                    log.warning("%s; waiting %.0f s (try %d of %d)", failed.detail, wait, number, tries)
+                if number < TRIES and wait <= self._max_wait:
+                    log.warning("%s; waiting %.0f s (try %d of %d)", failed.detail, wait, number, TRIES)
                     self._sleep(wait)
                     continue
                 if failed.code == "HUB_UNREACHABLE":

@@ -52,8 +52,22 @@ class CrawlSettings:
 
 @dataclass(frozen=True)
 class Policy:
-    """Which models may be sampled at all."""
+    """Which models may be sampled at all; the fields are those of CatalogueSettings."""
 
+    forbidden_licences: tuple[str, ...]
+    allow_unknown_licence: bool
+    allow_nsfw: bool
+    max_weight_gb: float
+
+
+@dataclass(frozen=True)
+class CatalogueSettings:
+    """`forensics catalogue`: which crawl to take up, and which models may be sampled at all."""
+
+    root: str = "lake"
+    """Folder or address of the lake."""
+    crawl_id: str = ""
+    """The crawl to take up; by default the newest. Crawls are taken up in their order."""
     forbidden_licences: list[str] = field(default_factory=lambda: ["(.*-)?nd(-.*)?"])
     """Regular expressions over the whole licence name, in lower case; by default licences without derivatives."""
     allow_unknown_licence: bool = True
@@ -63,26 +77,20 @@ class Policy:
     max_weight_gb: float = 60.0
     """Largest download, in 10^9 bytes: the safetensors files of the pipeline's components."""
 
-
-@dataclass(frozen=True)
-class CatalogueSettings:
-    """`forensics catalogue`: which crawl to take up, under which policy."""
-
-    root: str = "lake"
-    """Folder or address of the lake."""
-    crawl_id: str = ""
-    """The crawl to take up; by default the newest. Crawls are taken up in their order."""
-    policy: Policy = field(default_factory=Policy)
-    """Which models may be sampled at all."""
+    @property
+    def policy(self) -> Policy:
+        """What decides about a model."""
+        licences = tuple(self.forbidden_licences)
+        return Policy(licences, self.allow_unknown_licence, self.allow_nsfw, self.max_weight_gb)
 
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         found = []
-        for pattern in self.policy.forbidden_licences:
+        for pattern in self.forbidden_licences:
             try:
                 re.compile(pattern)
             except re.error as error:
-                found.append(f"policy.forbidden_licences: '{pattern}' is not a regular expression ({error})")
-        if self.policy.max_weight_gb <= 0:
-            found.append(f"policy.max_weight_gb must be above 0, not {self.policy.max_weight_gb}")
+                found.append(f"forbidden_licences: '{pattern}' is not a regular expression ({error})")
+        if self.max_weight_gb <= 0:
+            found.append(f"max_weight_gb must be above 0, not {self.max_weight_gb}")
         return found

@@ -1,6 +1,5 @@
 """Build the demo Hub's tiny models and serve them on the loopback."""
 
-import json
 import sys
 import threading
 from collections.abc import Sequence
@@ -9,20 +8,20 @@ from pathlib import Path
 from etl.command import run
 from etl.config import parse
 from etl.demo.hub import DemoHub, Faults
-from etl.errors import OK, ConfigError
+from etl.errors import OK
 from generation.demo_hub.build import build_demo_hub
 from generation.settings import DemoHubSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(DemoHubSettings, argv, "forensics demo-hub", __doc__)
-    faults = _faults(settings.faults)
+    faults = Faults.from_json(Path(settings.faults)) if settings.faults else None
     folder = Path(settings.root) / "demo-hub"
-    built = build_demo_hub(folder)
-    print(f"demo-hub: {len(built)} repositories under {folder}", flush=True)
     if settings.build_only:
+        _build(folder)
         return OK
-    with DemoHub(folder, settings.port, faults) as hub:
+    with DemoHub(folder, settings.port, faults) as hub:  # first, so that a port in use is told at once
+        _build(folder)
         print(f"demo-hub: serving at {hub.endpoint} until Ctrl-C", flush=True)
         try:
             threading.Event().wait()
@@ -31,14 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return OK
 
 
-def _faults(path: str | None) -> Faults | None:
-    """Read the rules of the faults. Raises ConfigError."""
-    if path is None:
-        return None
-    try:
-        return Faults.from_json(Path(path))
-    except (OSError, json.JSONDecodeError, TypeError, ValueError) as error:
-        raise ConfigError(f"--faults {path} is not a JSON list of faults: {error}") from None
+def _build(folder: Path) -> None:
+    print(f"demo-hub: {len(build_demo_hub(folder))} repositories under {folder}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from etl.lake.schemas import GENERATORS, MODELS
 from etl.models.eligibility import Reason, judge
 from etl.models.families import PIPELINES, SAMPLED
 from etl.models.generators import generators, tally
-from etl.models.settings import Policy
+from etl.models.settings import CatalogueSettings, Policy
 from generation.families import SUPPORTED
 
+DEFAULT = CatalogueSettings().policy
+INPAINT = "StableDiffusionInpaintPipeline"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -27,7 +29,7 @@ UNET, VAE = "unet/model.safetensors", "vae/model.safetensors"
 
 
 def model(model_id: str, files: dict[str, int] | None = None, index: Any = INDEX, **changes: Any) -> Row:
-    """A row of `models`, eligible unless told otherwise; each file's hash follows from the model's id and its name."""
+    """A row of `models`, eligible unless told otherwise; hashes follow from the model's id and the file's name."""
     sizes = {"model_index.json": 100, UNET: 1000, VAE: 200} if files is None else files
     listed = [(path, size, f"{model_id}:{path}") for path, size in sizes.items()]
     weights = [file for file in listed if "/" in file[0] or not file[0].endswith((".json", ".py", ".md"))]
@@ -58,8 +60,9 @@ def twin(original: Row, model_id: str, **changes: Any) -> Row:
 
 
 def verdicts(
-    spark: SparkSession, *models: Row, policy: Policy = Policy()
-) -> dict[str, tuple[str | None, str | None]]:  # noqa: B008
+    spark: SparkSession, *models: Row, policy: Policy = DEFAULT
+) -> dict[str, tuple[str | None, str | None]]:
+    """The (reason, detail) of each model."""
     rows = judge(spark.createDataFrame(list(models), MODELS.schema), policy).collect()
     assert all(row["eligible"] == (row["reason"] is None) for row in rows)
     return {row["model_id"]: (row["reason"], row["detail"]) for row in rows}
@@ -87,7 +90,7 @@ REFUSED: dict[str, tuple[Reason, str, Row]] = {
         (Reason.ADAPTER, "unnamed", model("adapter/tagged", tags=["lora"], **LORA)),
         (Reason.NOT_DIFFUSERS, "no model_index", model("other/gguf", files={"model.gguf": 5}, index=None)),
         (Reason.NO_DETAIL, "next crawl", model("unknown/files", weight_bytes=None, index=None)),
-        (Reason.UNSUPPORTED_PIPELINE, "Inpaint", model("class/inpaint", pipeline_class="StableDiffusionInpaintPipeline")),
+        (Reason.UNSUPPORTED_PIPELINE, "Inpaint", model("class/inpaint", pipeline_class=INPAINT)),
         (Reason.UNSUPPORTED_PIPELINE, "none", model("class/none", pipeline_class=None, files=PLAIN)),
         (Reason.PICKLE_ONLY, "in vae", model("pickle/vae", files={**PLAIN, UNET: 1, "vae/model.bin": 1})),
         (Reason.PICKLE_ONLY, "any component", model("pickle/root", files={**PLAIN, "all.ckpt": 1})),
@@ -139,9 +142,9 @@ def test_a_withdrawn_model_is_nobodys_original(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
-        ("licence/second", Policy(forbidden_licences=[])),
-        ("large/one", Policy(max_weight_gb=62.0)),
-        ("nsfw/only", Policy(allow_nsfw=True)),
+        ("licence/second", replace(DEFAULT, forbidden_licences=())),
+        ("large/one", replace(DEFAULT, max_weight_gb=62.0)),
+        ("nsfw/only", replace(DEFAULT, allow_nsfw=True)),
     ],
 )
 def test_the_policy_decides(spark: SparkSession, name: str, policy: Policy) -> None:
@@ -150,14 +153,14 @@ def test_the_policy_decides(spark: SparkSession, name: str, policy: Policy) -> N
 
 
 def test_a_policy_can_ask_for_a_licence(spark: SparkSession) -> None:
-    policy = replace(Policy(), allow_unknown_licence=False)
+    policy = replace(DEFAULT, allow_unknown_licence=False)
     assert verdicts(spark, model("a/b", licence=None), policy=policy)["a/b"] == ("LICENCE", "licence: none")
 
 
 def test_generators_have_family_and_root_and_an_adapter_has_its_roots(spark: SparkSession) -> None:
     base = model("lab/base")
     adapter = model("lab/adapter", base_models=[("lab/base", "adapter")], **LORA)
-    frame, cyclic = generators(spark.createDataFrame([base, adapter], MODELS.schema), Policy(), NOW)
+    frame, cyclic = generators(spark.createDataFrame([base, adapter], MODELS.schema), DEFAULT, NOW)
     rows = {row["generator_id"]: row for row in frame.collect()}
     assert frame.columns == GENERATORS.columns
     assert [(r["family"], r["architecture"], r["root_model_id"]) for r in rows.values()] == [

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.etl.tiny_hub import write_repository
 
 from etl.demo.hub import DemoHub, Fault
 from etl.errors import HubUnreachable
 from etl.models.hub import CallFailed, HubClient
+from tests.etl.tiny_hub import write_repository
 
 
 @pytest.fixture

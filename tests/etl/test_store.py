@@ -22,7 +22,7 @@ def content(lake: Lake, table=DUPLICATES) -> list[tuple]:
 def test_an_append_adds_new_keys_once_and_a_repetition_commits_nothing(lake):
     rows = pairs(lake, ("a", "b", 1), ("a", "b", 2), ("a", None, 3), ("a", None, 4), (None, None, 5))
     assert lake.append(DUPLICATES, rows) == (3, 0)
-    assert [row[:2] for row in content(lake)] == [(None, None), ("a", "b"), ("a", None)]
+    assert [row[:2] for row in content(lake)] == [("a", "b"), ("a", None), (None, None)]
     version = lake.version(DUPLICATES)
     assert lake.append(DUPLICATES, rows) == (0, 3)
     assert lake.append(DUPLICATES, lake.read(DUPLICATES)) == (0, 3)
@@ -33,7 +33,7 @@ def test_a_merge_inserts_updates_and_leaves_alone_and_a_repetition_commits_nothi
     snapshot.append(lake.root, DUPLICATES, [row("a", "b", 1), row("c", "d", 2), row(None, None, 3)])
     rows = pairs(lake, ("a", "b", 9), ("c", "d", 2), (None, None, 3), ("e", None, 4))
     assert lake.merge(DUPLICATES, rows) == MergeCounts(inserted=1, updated=1, unchanged=2)
-    assert content(lake) == [(None, None, 3), ("a", "b", 9), ("c", "d", 2), ("e", None, 4)]
+    assert content(lake) == [("a", "b", 9), ("c", "d", 2), ("e", None, 4), (None, None, 3)]
     version = lake.version(DUPLICATES)
     assert lake.merge(DUPLICATES, rows) == MergeCounts(inserted=0, updated=0, unchanged=4)
     assert lake.version(DUPLICATES) == version

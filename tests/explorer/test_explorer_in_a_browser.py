@@ -52,14 +52,16 @@ def visit(tab: Page, url: str) -> None:
 
 
 def spreads(tab: Page, most: int) -> list[float]:
-    """Return the standard deviation of the pixels of each of the first images, as a screenshot shows them."""
+    """Return the standard deviation of the pixels inside each of the first images, as a screenshot shows them."""
     screen = Image.open(io.BytesIO(tab.screenshot())).convert("L")
     found = []
     for picture in tab.locator(TILES).all()[:most]:
         box = picture.bounding_box()
         assert box is not None
-        edges = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
-        assert edges[3] <= screen.height, "the first images must lie on the screen"
+        left, top, width, height = box["x"], box["y"], box["width"], box["height"]
+        assert top + height <= screen.height, "the first images must lie on the screen"
+        # Inside the frame: rounded corners and the coloured line would make a blank tile look painted.
+        edges = (left + width / 8, top + height / 8, left + 7 * width / 8, top + 7 * height / 8)
         found.append(ImageStat.Stat(screen.crop(tuple(map(round, edges)))).stddev[0])
     return found
 

@@ -21,6 +21,7 @@ from etl.lake.schemas import (
     IMAGES,
     MODELS,
     PREDICTIONS,
+    REJECTS,
     TABLES,
     training_rows,
 )
@@ -53,6 +54,7 @@ def test_every_hostile_repository_has_a_row_with_its_code(demo_lake):
     attempts = snapshot.read(str(demo_lake), GENERATION_ATTEMPTS)
     codes = dict(generators.select("generator_id", "reason").iter_rows())
     codes |= dict(attempts.filter(pl.col("code") != "OK").select("generator_id", "code").iter_rows())
+    codes |= dict(snapshot.read(str(demo_lake), REJECTS).select("key", "code").iter_rows())
     for repository in DEMO_REPOSITORIES:
         if repository.expected:
             assert codes.get(repository.id) == repository.expected, repository.id

@@ -18,6 +18,12 @@ def hang(job: Job, sender: Sender) -> None:
     time.sleep(600)
 
 
+def say_who_and_hang(job: Job, sender: Sender) -> None:
+    (job.folder / "pid.tmp").write_text(str(os.getpid()))
+    (job.folder / "pid.tmp").rename(job.folder / "pid")
+    time.sleep(600)
+
+
 def run_out_of_memory(job: Job, sender: Sender) -> None:
     bytearray(job.limits.memory_bytes or 0)
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,49 @@ def test_a_child_starts_no_process_and_writes_no_large_file(seen):
 
 def test_a_child_has_a_session_of_its_own(seen):
     assert seen["session"]
+
+
+PARENT = """
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+from generation.child import Job
+from generation.sandbox import Limits
+from generation.workers import Workers
+from tests.generation.misbehaviour import say_who_and_hang
+from tests.generation.test_workers import REQUEST
+
+forkserver.set_forkserver_preload = lambda names: forkserver._forkserver.set_forkserver_preload([])
+folder = Path(sys.argv[1])
+with Workers("cpu", 1, folder / "home") as workers:
+    workers.run(Job(folder, (REQUEST,), Limits(60, None)), 600, lambda said, png: None, say_who_and_hang)
+"""
+
+
+def until(condition, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT], ids=lambda kill: kill.name)
+def test_children_die_with_their_parent_however_it_dies(tmp_path, kill):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stderr=subprocess.DEVNULL)
+    try:
+        until((tmp_path / "pid").exists)
+        child = int((tmp_path / "pid").read_text())
+        assert is_running(child)
+        parent.send_signal(kill)
+        until(lambda: not is_running(child), 15)
+    finally:
+        parent.kill()
+        parent.wait()

@@ -13,6 +13,7 @@ import deltalake
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -32,6 +33,12 @@ def encode(label: int, number: int, size: int = 40) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and lose much where cores are few."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +101,7 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training.tracking import Tracker
 
     root = tmp_path_factory.mktemp("mlflow")
+    (root / "mlflow.db.partial").write_bytes(b"left by a killed process")
     Tracker(str(root), create=True)
     return root / "mlflow.db"
 

@@ -44,7 +44,7 @@ def test_one_class_has_no_average_precision(labels):
 
 
 def test_a_logit_of_zero_counts_as_real():
-    assert accuracy(np.array([0, 1, 1, 0]), np.array([0.0, 0.0, 0.1, -3.0])) == 0.75
+    assert accuracy(np.array([0, 0, 1, 1]), np.array([0.0, -3.0, 0.1, -0.1])) == 0.75
 
 
 def test_each_generator_is_judged_against_all_reals_and_the_mean_weighs_generators_alike():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from etl.lake.lock import table_lock
 from training import checkpoint, runs, sets
 from training.errors import NonFiniteLoss
 from training.jobs import train as job
-from training.mlflow_server import database_uri
+from training.mlflow_server import DATABASE, database_uri
 from training.settings import TrainSettings
 from training.tracking import Tracker
 
@@ -27,7 +28,7 @@ def settings(root: Path) -> TrainSettings:
 
 
 def client(root: Path) -> MlflowClient:
-    return MlflowClient(tracking_uri=database_uri(root))
+    return MlflowClient(tracking_uri=database_uri(root / DATABASE))
 
 
 def all_runs(root: Path) -> list:
@@ -141,7 +142,12 @@ with table_lock({str(lake_root)!r}, "training/{key[:16]}"):
         process.wait()
 
 
-def test_a_training_set_of_one_class_is_not_trained_on(tmp_path, rows, write_rows, register):
+def test_a_store_that_a_killed_process_left_half_made_is_made_anew(mlflow_database):
+    assert [path.name for path in mlflow_database.parent.glob("mlflow.db*")] == ["mlflow.db"]
+
+
+def test_a_training_set_of_one_class_is_not_trained_on(tmp_path, rows, write_rows, register, mlflow_database):
+    shutil.copy(mlflow_database, tmp_path / DATABASE)
     fakes = [row for row in rows("train", 8) if row["label"]]
     register(tmp_path, write_rows(tmp_path, fakes))
     with pytest.raises(NothingUsable, match="two classes"):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import deltalake
@@ -14,6 +14,7 @@ from PIL import Image
 from etl.errors import TableRefused
 from etl.lake import snapshot
 from etl.lake.schemas import training_rows
+from training import data
 from training.data import Batch, Loading, batches, plan_row_groups
 from training.errors import BadLabel, LoaderStalled, RowsLost, UndecodableImage
 from training.splits import RowGroup, Split, open_split
@@ -124,6 +125,15 @@ def test_a_row_that_does_not_come_is_an_error(mixed):
     short = Split("train", (RowGroup(first.file, first.number, first.rows + 1), *split.groups[1:]))
     with pytest.raises(RowsLost, match=r"gave \d rows"):
         list(batches(short, one_pixel, Loading()))
+
+
+def test_a_batch_that_gets_lost_on_its_way_is_an_error(mixed, monkeypatch):
+    root, version, _ = mixed
+    split = open_split(str(root), TABLE, version, "train")
+    complete = data._Epoch._batches
+    monkeypatch.setattr(data._Epoch, "_batches", lambda self: islice(complete(self), 1))
+    with pytest.raises(RowsLost, match="gave 32 rows instead of 60"):
+        list(batches(split, one_pixel, Loading(batch_size=32)))
 
 
 def test_files_that_hold_other_rows_than_delta_counts_are_an_error(tmp_path, rows, write_rows, monkeypatch):
