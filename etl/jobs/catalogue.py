@@ -83,16 +83,15 @@ def earlier_models(lake: Lake, crawl_id: str) -> DataFrame:
 def update_generators(lake: Lake, policy: Policy) -> None:
     """Merge the current models into `generators`; print how many are eligible, and why the others are not."""
     stage = Stage("generators", "models")
-    current = lake.read(MODELS).where("is_current").persist()
+    current = lake.read(MODELS).where("is_current")
     rows, cyclic = generators.generators(current, policy, datetime.now(UTC))
-    rows.persist()
     counts = lake.merge(GENERATORS, rows, ignoring=generators.IGNORED)
-    reasons = {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}
-    stage.finish(current.count(), counts.inserted + counts.updated, 0, counts.unchanged, generators.tally(reasons))
+    by_reason = lake.read(GENERATORS).where("kind = 'hub'").groupBy("reason").count().collect()
+    reasons = {row["reason"]: row["count"] for row in by_reason}
+    changed = counts.inserted + counts.updated
+    stage.finish(sum(reasons.values()), changed, 0, counts.unchanged, generators.tally(reasons))
     if cyclic:
-        print(
-            f"generators: {cyclic} models name each other as base in a circle; their root is unknown", flush=True
-        )
+        print(f"generators: {cyclic} models name each other as base in a circle; their root is unknown")
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_the_same_command_again_commits_nothing(ingested):
 
 
 def test_the_counts_add_up(ingested, good, bad):
-    """Besides the good and bad files there are the oddly named ones, a copy, a huge file and an unreadable name."""
+    """Besides the good and bad files: oddly named ones, a copy, a huge file and a name that is not Unicode."""
     new, rejected = len(good) + len(ODD), len(bad) + 2
     first, second = ingested[3]
     assert first.startswith(
