@@ -20,7 +20,9 @@ def choose(images: DataFrame, generators: DataFrame, settings: TrainingSetSettin
     each its own unit, cut per split to `max_reals_per_fake` times the fakes. Position is the rank in the shuffled
     order of the split, from 0.
     """
-    fakes, reals = _fakes(images, generators, settings), _reals(images, settings)
+    images = images.select("image_id", "label", "generator_id")
+    fakes = _fakes(images, generators.select("generator_id", "root_model_id"), settings)
+    reals = _reals(images, settings)
     budget = fakes.groupBy("split").agg(F.ceil(F.count("*") * settings.max_reals_per_fake).alias("_budget"))
     ranked = reals.withColumn("_rank", F.row_number().over(_shuffled("image_id", settings.seed, "split")))
     reals = ranked.join(budget, on="split", how="inner").where(F.col("_rank") <= F.col("_budget"))

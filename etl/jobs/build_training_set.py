@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from etl.command import Stage, run
@@ -25,42 +25,51 @@ SPLITS = ("train", "val", "test")
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(TrainingSetSettings, argv, "forensics build-training-set", __doc__)
     stage = Stage("build-training-set", "rows")
+    config = json.dumps({k: v for k, v in as_dict(settings).items() if k != "root"}, sort_keys=True)
+    config_hash = hashlib.sha256(config.encode()).hexdigest()
     rows_table = training_rows(settings.name)
     with session("build-training-set") as spark:
         lake = Lake(settings.root, spark)
-        versions = {table.name: lake.version(table) for table in (IMAGES, GENERATORS)}
-        images = lake.read(IMAGES, versions[IMAGES.name])
-        generators = lake.read(GENERATORS, versions[GENERATORS.name]).select("generator_id", "root_model_id")
         with lake.writing(rows_table, TRAINING_SETS):
-            chosen = choose(images.select("image_id", "label", "generator_id"), generators, settings).persist()
+            # What is read is pinned, so an ingest may go on meanwhile.
+            versions = {table.name: lake.version(table) for table in (IMAGES, GENERATORS) if lake.exists(table)}
+            images, roots = _pinned(lake, IMAGES, versions), _pinned(lake, GENERATORS, versions)
+            chosen = choose(images, roots, settings).persist()
             counts = _counts(chosen, images)
-            total = sum(counts.values())
-            checksum = id_checksum(chosen)
-            config = {k: v for k, v in as_dict(settings).items() if k != "root"}
-            config_json = json.dumps(config, sort_keys=True)
-            config_hash = hashlib.sha256(config_json.encode()).hexdigest()
-            builds = lake.read_or_empty(TRAINING_SETS).where(F.col("name") == settings.name)
-            latest = builds.orderBy(F.desc("version")).first()
+            total, checksum = sum(counts.values()), id_checksum(chosen)
+            latest = _latest(lake, settings.name)
             if latest and (latest.config_hash, latest.id_checksum) == (config_hash, checksum):
-                chosen.unpersist()
-                return stage.finish(total, 0, already_there=total, note=f"{settings.name}@{latest.version} stands")
+                note = f"{settings.name}@{latest.version} stands"
+                return stage.finish(total, 0, already_there=total, note=note)
             version = 1 + (latest.version if latest else 0)
-            row = {
+            build = {
                 "name": settings.name,
                 "version": version,
-                "config": config_json,
+                "config": config,
                 "config_hash": config_hash,
                 "table_versions": json.dumps(versions, sort_keys=True),
                 "rows_version": _write(lake, rows_table, images, chosen),
                 "counts": json.dumps(counts, sort_keys=True),
                 "id_checksum": checksum,
-                "audit": None,
                 "created_at": datetime.now(UTC),
             }
-            record = [[row[column] for column in TRAINING_SETS.columns]]
-            lake.append(TRAINING_SETS, spark.createDataFrame(record, TRAINING_SETS.schema))
+            row = [[build.get(column) for column in TRAINING_SETS.columns]]
+            lake.append(TRAINING_SETS, spark.createDataFrame(row, TRAINING_SETS.schema))
             chosen.unpersist()
-    return stage.finish(total, total, note=f"{settings.name}@{version}: {_shown(counts)}")
+    shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return stage.finish(total, total, note=f"{settings.name}@{version}: {shown}")
+
+
+def _pinned(lake: Lake, table: Table, versions: dict[str, int]) -> DataFrame:
+    """Return the table at its recorded version, no rows where it does not exist; images must."""
+    if table.name not in versions and table is not IMAGES:
+        return lake.read_or_empty(table)
+    return lake.read(table, versions.get(table.name))
+
+
+def _latest(lake: Lake, name: str) -> Row | None:
+    builds = lake.read_or_empty(TRAINING_SETS).where(F.col("name") == name)
+    return builds.orderBy(F.desc("version")).first()
 
 
 def _counts(chosen: DataFrame, images: DataFrame) -> dict[str, int]:
@@ -84,10 +93,6 @@ def _write(lake: Lake, table: Table, images: DataFrame, chosen: DataFrame) -> in
     splits = [rows.where(F.col("split") == split) for split in SPLITS]
     ordered = [rows.repartitionByRange("position").sortWithinPartitions("position") for rows in splits]
     return lake.overwrite(table, reduce(DataFrame.unionByName, ordered))
-
-
-def _shown(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 if __name__ == "__main__":

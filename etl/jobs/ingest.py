@@ -25,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(IngestSettings, argv, "forensics ingest", __doc__)
     stage = Stage("ingest", "files")
     sources = _sources(settings)
-    # The same command has the same run id, so that a repetition rejects nothing twice.
-    run_id = hashlib.sha256(json.dumps(as_dict(settings), sort_keys=True).encode()).hexdigest()[:16]
+    # The same source has the same run id, so that a repetition rejects nothing twice.
+    what = {key: value for key, value in as_dict(settings).items() if key not in ("root", "limit", "wave")}
+    run_id = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     total = fresh = there = rejected = 0
     with session("ingest") as spark:
         lake = Lake(settings.root, spark)
@@ -57,7 +58,7 @@ def _ingest(lake: Lake, source: Source, wave: list[dict], run_id: str) -> tuple[
     checked = check(entries.repartition(max(1, min(len(wave) // 16, 64)), "key")).persist()
     try:
         images = accepted(checked, source.name, run_id, datetime.now(UTC))
-        fresh, _ = lake.append(IMAGES, images)
+        fresh, _ = lake.append(IMAGES, images, order=("generator_id", "image_id"))
         fault_point("ingest:after-images")
         places = images.select(
             F.lit(source.collection).alias("collection"),

@@ -1,6 +1,6 @@
-"""A landed crawl of made-up model records, as heavy-tailed and as messy as the Hub's, for benchmarks at full scale.
+"""A landed crawl of made-up model records, heavy-tailed and messy like the Hub's, for benchmarks at full scale.
 
-    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000 [--crawl-id …] [--change 0.01 …]
+    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000 [--changed 0.01] [--gone 0.005] [--new 0.02]
 
 Record i depends on (seed, i) alone, so a second crawl of the same seed differs only by what --changed, --gone and
 --new ask for. Downloads follow a Pareto law, creation times grow with i, most models are adapters or fine-tunes of
@@ -121,7 +121,7 @@ def broken(item: dict[str, Any], way: str) -> dict[str, Any]:
 
 
 def records(models: int, seed: int, changed: float, gone: float, new: float) -> Iterator[dict[str, Any]]:
-    """Yield the records of one crawl; shares of `models` that changed, vanished and are new since the first one."""
+    """Yield one crawl's records; `changed`, `gone`, `new` are shares of `models` since the first crawl."""
     for i in range(models + round(models * new)):
         fate = random.Random(f"{seed}/{i}/fate").random()
         if i < models and fate < gone:
@@ -131,7 +131,9 @@ def records(models: int, seed: int, changed: float, gone: float, new: float) -> 
         yield broken(item, BROKEN[int(oddity * 4000) % 4]) if oddity < 0.001 else item
 
 
-def land(root: str, crawl_id: str, models: int, seed: int = 1, changed: float = 0, gone: float = 0, new: float = 0):
+def land(
+    root: str, crawl_id: str, models: int, seed: int = 1, changed: float = 0, gone: float = 0, new: float = 0
+):
     """Land the crawl under `root`, as far as a crawl comes before it is loaded; return its state."""
     landing = Landing(root)
     state = CrawlState(crawl_id, "127.0.0.1", ["filter=diffusers"], 0, phase=LOAD)

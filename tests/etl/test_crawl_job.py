@@ -153,6 +153,17 @@ def test_too_many_requests_among_the_details_stop_the_crawl_which_then_goes_on(r
     assert requested(hub, "/api/models?") == 3
 
 
+def test_details_that_are_landed_are_not_asked_for_again(
+    root: str, hub: DemoHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.models.crawl.BATCH", 2)
+    hub.faults.add(Fault("model-4.blobs", "status", status=429, retry_after=86400))
+    with pytest.raises(CrawlStopped, match="HUB_RATE_LIMIT"):
+        crawl(root, hub)
+    assert crawl(root, hub).details_asked == 5
+    assert [requested(hub, f"{model_id}?blobs") for model_id in ALL] == [1, 1, 1, 1, 2]
+
+
 def test_a_hub_that_always_fails_on_one_model_costs_that_model_alone(root: str, hub: DemoHub) -> None:
     hub.faults.add(Fault("model-1.blobs", "status", times=None, status=503))
     state = crawl(root, hub)

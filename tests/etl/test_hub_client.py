@@ -146,6 +146,13 @@ def test_details_have_sizes_and_hashes_and_the_index(client: HubClient) -> None:
     assert "StableDiffusionPipeline" in detail.model_index
 
 
+def test_a_web_page_in_place_of_a_file_is_not_taken_for_the_file(client: HubClient, hub: DemoHub) -> None:
+    hub.faults.add(Fault("model_index.json", "html"))
+    index = client.detail("lab/model-0").model_index
+    assert index is not None
+    assert index.startswith('{"_class_name"')
+
+
 def test_details_without_an_index_cost_one_request(client: HubClient, hub: DemoHub, tmp_path: Path) -> None:
     write_repository(tmp_path, "lab/adapter", index=None)
     assert client.detail("lab/adapter").model_index is None
