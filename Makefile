@@ -30,7 +30,7 @@ mlflow: $(SETUP) ## open MLflow's interface on the loopback
 
 test: $(SETUP) ## run the tests
 	bash .ci/setup --browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(SETUP) ## lint, format and types
 	$(BIN)/ruff check .
