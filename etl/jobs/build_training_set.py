@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows_table = training_rows(settings.name)
     with session("build-training-set") as spark:
         lake = Lake(settings.root, spark)
+        lake.version(IMAGES)  # a missing lake is said before a lock makes its folder
         with lake.writing(rows_table, TRAINING_SETS):
             # What is read is pinned, so an ingest may go on meanwhile.
             versions = {table.name: lake.version(table) for table in (IMAGES, GENERATORS) if lake.exists(table)}

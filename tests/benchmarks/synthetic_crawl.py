@@ -1,6 +1,6 @@
 """A landed crawl of made-up model records, heavy-tailed and messy like the Hub's, for benchmarks at full scale.
 
-    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000 [--changed 0.01] [--gone 0.005] [--new 0.02]
+    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000 [--changed 0.01] [--gone 0.005]
 
 Record i depends on (seed, i) alone, so a second crawl of the same seed differs only by what --changed, --gone and
 --new ask for. Downloads follow a Pareto law, creation times grow with i, most models are adapters or fine-tunes of
