@@ -82,13 +82,15 @@ def enter(limits: Limits) -> bool:
     _die_with_parent()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    isolated = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    own_user = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    # The kernel may refuse a user namespace (their number, a second thread); root needs none for the network's.
+    isolated = own_user or libc.unshare(_CLONE_NEWNET) == 0
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
     _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_bytes is not None:
         _limit(resource.RLIMIT_AS, limits.memory_bytes)
-    if isolated:  # elsewhere the limit would count all processes of the user
+    if own_user:  # elsewhere the limit would count all processes of the user
         _limit(resource.RLIMIT_NPROC, MOST_PROCESSES)
     _silence()
     sys.dont_write_bytecode = True

@@ -82,7 +82,6 @@ def test_a_child_reaches_no_server(seen):
     assert seen["python"] == "PermissionError: socket.getaddrinfo is refused to a model's process"
 
 
-@pytest.mark.xfail(strict=False, reason="in one of three runs the kernel refused the child its namespace")
 def test_a_child_sees_no_network_where_the_kernel_allows_namespaces(seen):
     script = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x50000000) != 0)"
     if subprocess.run([sys.executable, "-c", script], check=False).returncode:
