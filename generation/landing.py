@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from etl import durable
 from etl.faults import fault_point
 
 RECORDS = "records.jsonl"
@@ -40,12 +41,12 @@ class Landing:
         content = "".join(_line(record) for record in kept.values())
         manifest = self.folder / RECORDS
         if not manifest.exists() or manifest.read_bytes() != content.encode():
-            _write(manifest, content.encode())
+            durable.write(manifest, content.encode())
 
     def add(self, png: bytes, record: Record) -> None:
         """Land one image: its file in one step, then its line, both on disk when this returns. Raises OSError."""
         file = f"{record['request_id']}.png"
-        _write(self.folder / file, png)
+        durable.write(self.folder / file, png)
         fault_point("generate:between-file-and-record")
         line = _line({"file": file, "sha256": hashlib.sha256(png).hexdigest(), **record})
         with open(self.folder / RECORDS, "a", encoding="utf-8") as manifest:
@@ -77,18 +78,3 @@ def slug(generator_id: str) -> str:
 
 def _line(record: Record) -> str:
     return json.dumps(record) + "\n"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step, on disk before and after."""
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with open(unfinished, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -8,7 +8,6 @@ state, at the cost of one page, or one batch of details, asked for twice.
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from etl import durable
 from etl.models.settings import CrawlSettings
 
 WALK, DETAIL, LOAD, DONE = "walk", "detail", "load", "done"
@@ -91,7 +91,7 @@ class Landing:
     def save(self, state: CrawlState) -> None:
         """Write the state in one step."""
         text = json.dumps(asdict(state), indent=1)
-        _write(self.folder / state.crawl_id / "state.json", text.encode())
+        durable.write(self.folder / state.crawl_id / "state.json", text.encode())
 
     def land_page(self, state: CrawlState, path: str, records: list[Any]) -> None:
         """Write one page and enter it into `state`, which the caller saves with the cursor."""
@@ -124,26 +124,10 @@ class Landing:
     def _write_lines(self, state: CrawlState, name: str, lines: Iterable[dict[str, Any]]) -> str:
         # ASCII with escapes: a line stays one line whatever a card holds, half a surrogate pair stays as it came.
         data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode("ascii")
-        _write(self.folder / state.crawl_id / name, gzip.compress(data, compresslevel=4, mtime=0))
+        durable.write(self.folder / state.crawl_id / name, gzip.compress(data, compresslevel=4, mtime=0))
         return hashlib.sha256(data).hexdigest()
 
 
 def started(crawl_id: str) -> datetime:
     """Return when a crawl began, which is its name."""
     return datetime.strptime(crawl_id, _CRAWL_ID).replace(tzinfo=UTC)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader sees all of it or none, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with open(unfinished, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
