@@ -1,0 +1,114 @@
+"""Tables of images: how they were made, what they are, what was refused."""
+
+from etl.lake.schemas.table import Table, struct
+
+GENERATION_ATTEMPTS = Table(
+    "generation_attempts",
+    ("plan_id", "generator_id", "attempt"),
+    struct(
+        plan_id="string",
+        generator_id="string",
+        attempt="int",
+        status="string",  # ok, partial, failed
+        code="string",  # OK, or one of generation's failure codes
+        message="string",
+        seconds="double",
+        images="int",
+        bytes="long",
+        peak_memory_mb="double",
+        started_at="timestamp",
+    ),
+    append_only=True,
+)
+
+IMAGES = Table(
+    "images",
+    ("image_id",),
+    struct(
+        image_id="string",  # SHA-256 of the bytes, lower-case hex
+        bytes="binary",
+        format="string",  # JPEG, PNG, WEBP, AVIF, GIF
+        width="int",
+        height="int",
+        mode="string",
+        n_frames="int",
+        exif_orientation="int",
+        label="int",  # 1 fake, 0 real
+        generator_id="string",  # null on reals
+        real_source="string",  # null on fakes
+        source="string",  # the ingest source that brought it: plan id, folder name, dataset
+        source_key="string",  # its path or key there
+        prompt="string",
+        author="string",
+        licence="string",
+        nsfw="boolean",
+        request_id="string",
+        seed="long",
+        steps="int",
+        guidance="double",
+        scheduler="string",
+        dtype="string",
+        batch_size="int",
+        device="string",
+        model_revision="string",
+        library_versions="string",  # JSON
+        run_id="string",
+        ingested_at="timestamp",
+    ),
+    append_only=True,
+    holds_images=True,
+)
+
+THUMBNAILS = Table(
+    "thumbnails",
+    ("image_id",),
+    struct(image_id="string", generator_id="string", label="int", width="int", height="int", jpeg="binary"),
+    holds_images=True,
+)
+
+COLLECTIONS = Table(
+    "collections",
+    ("collection", "image_id", "paired_generator_id"),
+    struct(
+        collection="string",
+        image_id="string",
+        paired_generator_id="string",
+        split="string",
+        added_at="timestamp",
+    ),
+    append_only=True,
+)
+
+IMAGE_FEATURES = Table(
+    "image_features",
+    ("image_id", "feature_version"),
+    struct(
+        image_id="string",
+        feature_version="int",
+        byte_size="long",
+        width="int",
+        height="int",
+        phash="long",  # 64-bit DCT hash, as a signed integer
+        described_at="timestamp",
+    ),
+)
+
+DUPLICATES = Table(
+    "duplicates", ("image_id", "other_id"), struct(image_id="string", other_id="string", distance="int")
+)
+
+REJECTS = Table(
+    "rejects",
+    ("stage", "key", "sha256", "run_id"),
+    struct(
+        stage="string",
+        key="string",
+        sha256="string",
+        code="string",
+        detail="string",
+        run_id="string",
+        attempt="int",
+        ts="timestamp",
+    ),
+    append_only=True,
+)

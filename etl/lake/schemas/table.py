@@ -1,0 +1,49 @@
+"""What a declared table is, and the short names of column types that declarations use."""
+
+from dataclasses import dataclass
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+_NAMES: dict[str, DataType] = {
+    "string": StringType(),
+    "int": IntegerType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+    "binary": BinaryType(),
+    "timestamp": TimestampType(),
+    "strings": ArrayType(StringType()),
+}
+
+
+def struct(**columns: str | DataType) -> StructType:
+    """Return a schema of nullable columns, each given by a short name or by a type."""
+    return StructType([StructField(n, _NAMES[t] if isinstance(t, str) else t) for n, t in columns.items()])
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: `name` is its folder under the lake's root, `key` identifies a row."""
+
+    name: str
+    key: tuple[str, ...]
+    schema: StructType
+    append_only: bool = False
+    holds_images: bool = False
+    """Rows carry encoded images: written uncompressed, in row groups of about 8 MB."""
+
+    @property
+    def columns(self) -> list[str]:
+        return self.schema.fieldNames()

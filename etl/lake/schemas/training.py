@@ -1,0 +1,82 @@
+"""Tables of training sets and of what detectors did on them."""
+
+from etl.lake.schemas.table import Table, struct
+
+TRAINING_SETS = Table(
+    "training_sets",
+    ("name", "version"),
+    struct(
+        name="string",
+        version="int",
+        config="string",  # the resolved configuration (JSON)
+        config_hash="string",
+        table_versions="string",  # Delta version of every table read (JSON)
+        rows_version="long",  # Delta version of training_rows/<name> that holds this version's rows
+        counts="string",  # rows by split and label (JSON)
+        id_checksum="string",  # SHA-256 over the sorted (split, image_id) pairs
+        audit="string",  # figures of the audit (JSON)
+        created_at="timestamp",
+    ),
+)
+
+_TRAINING_ROW = struct(
+    image_id="string",
+    bytes="binary",
+    format="string",
+    width="int",
+    height="int",
+    label="int",
+    generator_id="string",
+    real_source="string",
+    split="string",  # train, val, test
+    position="long",  # rank in the pre-shuffled order of its split
+)
+
+
+def training_rows(name: str) -> Table:
+    """The table of one training set's rows; each build is one overwrite, kept as a Delta version."""
+    return Table(f"training_rows/{name}", ("image_id",), _TRAINING_ROW, holds_images=True)
+
+
+PREDICTIONS = Table(
+    "predictions",
+    ("run_id", "image_id", "transform"),
+    struct(
+        run_id="string",  # MLflow run of the detector
+        image_id="string",
+        transform="string",  # "none", or the name of the degradation applied before scoring
+        collection="string",  # what was scored, e.g. demo@1/test
+        label="int",
+        generator_id="string",
+        real_source="string",
+        logit="double",
+        scored_at="timestamp",
+    ),
+    append_only=True,
+)
+
+EVALUATIONS = Table(
+    "evaluations",
+    ("run_id", "collection", "slice_kind", "slice", "transform", "metric"),
+    struct(
+        run_id="string",
+        collection="string",
+        slice_kind="string",  # all, generator, mean (unweighted over generators)
+        slice="string",
+        transform="string",
+        metric="string",  # average_precision, accuracy
+        value="double",
+        ci_low="double",
+        ci_high="double",
+        n_real="long",
+        n_fake="long",
+        reason="string",  # why the value is null, e.g. ONE_CLASS
+        evaluated_at="timestamp",
+    ),
+)
+
+EXPERIMENTS = Table(
+    "experiments",
+    ("experiment", "arm", "x", "seed"),
+    struct(experiment="string", arm="string", x="double", seed="int", run_id="string", metrics="string"),
+)
