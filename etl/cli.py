@@ -22,6 +22,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "etl.jobs.catalogue",
         "turn landed records into models and generators, eligible or not and why",
     ),
+    "plan": (
+        "generation.jobs.plan",
+        "choose which eligible generators to sample, under a budget of images, bytes and GPU-hours",
+    ),
     "generate": (
         "generation.jobs.generate",
         "sample images from the eligible generators, one child process a model",

@@ -61,6 +61,12 @@ class HubUnreachable(ForensicsError):
     exit_code = 4
 
 
+class CrawlRefused(ForensicsError):
+    """The guard refused a crawl that is too unlike the one before; the tables stay as they were."""
+
+    exit_code = 4
+
+
 class LockHeld(ForensicsError):
     """Another process writes to the same table."""
 

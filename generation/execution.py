@@ -39,7 +39,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Standing:
-    """A plan against what is there: work to do, images that exist, and images whose generators were given up."""
+    """A plan against what is there: work to do, images that exist, and images whose generators were given up.
+
+    Given up are failures that will not pass, and generators that the catalogue refuses since they were planned.
+    The latter leave no try: `generators.reason` is the row that says why, and they are tried once it is gone.
+    """
 
     work: tuple[Work, ...]
     already_there: int
@@ -59,9 +63,9 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
         attempt = max((past["attempt"] for past in tried), default=0) + 1
         there += len(done)
         match decide(len(wanted), tried, settings.max_attempts):
-            case "try":
+            case "try" if not task.generator.refused:
                 work.append(Work(task, wanted, landing, attempt))
-            case "given-up":
+            case "try" | "given-up":
                 given_up += len(wanted)
             case "whole" if not tried or tried[-1]["status"] != "ok":
                 _record(settings.root, plan.plan_id, attempt, _completed(generator_id))

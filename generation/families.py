@@ -1,70 +1,129 @@
-"""How each supported pipeline class is sampled by default: one table, keyed by class.
+"""How each supported pipeline class is sampled by default: one table, keyed by class, each figure with its source.
 
-Steps, guidance and size are the defaults of the class's own `__call__` in diffusers 0.42 (steps and guidance as
-its signature has them; size as its `height` default, else the training resolution that its documentation names).
-A class that is not here is not sampled.
+A class that is not here is not sampled; `generation.unsupported` says why. Tests hold the table against the
+installed diffusers: its signatures, its types of scheduler, and that no pipeline is missing.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
 
-from etl.models.families import PIPELINES
-
-Conditioning = Literal["prompt", "class", "none"]
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a request of this class holds unless the settings say otherwise."""
-
-    conditioning: Conditioning
-    steps: int
-    guidance: float | None
-    """None where the class has no guidance."""
-    px: int | None
-    """Side of the square image; None where the model alone decides it."""
-    negative: bool = False
-    """Whether a negative prompt is understood."""
-    guidance_argument: str = "guidance_scale"
-    neutral_negative: str | None = None
-    """A negative prompt that the class needs for its guidance to act at all."""
-
-
-def _prompt(steps: int, guidance: float, px: int, negative: bool = True) -> Defaults:
-    return Defaults("prompt", steps, guidance, px, negative)
-
-
-DEFAULTS: dict[str, Defaults] = {
-    "StableDiffusionPipeline": _prompt(50, 7.5, 512),
-    "StableDiffusionXLPipeline": _prompt(50, 5.0, 1024),
-    "StableDiffusion3Pipeline": _prompt(28, 7.0, 1024),
-    "LatentConsistencyModelPipeline": _prompt(4, 8.5, 512, negative=False),
-    # Flux's guidance is an input of the distilled model; a negative prompt acts only with true_cfg_scale > 1.
-    "FluxPipeline": _prompt(28, 3.5, 1024, negative=False),
-    "ChromaPipeline": _prompt(35, 5.0, 1024),
-    "PixArtAlphaPipeline": _prompt(20, 4.5, 1024),
-    "PixArtSigmaPipeline": _prompt(20, 4.5, 1024),
-    "SanaPipeline": _prompt(20, 4.5, 1024),
-    "Lumina2Pipeline": _prompt(30, 4.0, 1024),
-    "AuraFlowPipeline": _prompt(50, 3.5, 1024),
-    "HunyuanDiTPipeline": _prompt(50, 5.0, 1024),
-    "CogView4Pipeline": _prompt(50, 5.0, 1024),
-    "ZImagePipeline": _prompt(50, 5.0, 1024),
-    "KolorsPipeline": _prompt(50, 5.0, 1024),
-    # Classifier-free guidance is called true_cfg_scale here and is off without a negative prompt.
-    "QwenImagePipeline": Defaults("prompt", 50, 4.0, 1024, True, "true_cfg_scale", " "),
-    "DiTPipeline": Defaults("class", 50, 4.0, None),
-    "DDPMPipeline": Defaults("none", 1000, None, None),
-    "DDIMPipeline": Defaults("none", 50, None, None),
-    "LDMPipeline": Defaults("none", 50, None, None),
-}
-
-SUPPORTED: frozenset[str] = frozenset(DEFAULTS)
+from generation.defaults import Defaults, Precision, Source
 
 CLASSES = 1000
 """ImageNet's classes: DiTPipeline takes the label after the last of them for "no class"."""
 
 
-def family_of(pipeline_class: str) -> str:
-    """Return the family's name, as the catalogue writes it."""
-    return PIPELINES[pipeline_class].family
+def _unet(steps: int, guidance: float, px: int, px_from: Source = "checkpoint", **rest: object) -> Defaults:
+    """A denoiser of Stable Diffusion's kind: half precision, any of the common schedulers."""
+    given: Mapping[str, object] = {"dtype": "float16", "swappable": True, "negative": True} | rest
+    return Defaults("prompt", steps, guidance, px, px_from, **given)  # type: ignore[arg-type]
+
+
+def _flow(steps: int, guidance: float | None, px: int, px_from: Source = "class", **rest: object) -> Defaults:
+    """A transformer of flow matching: latents packed two by two, bfloat16, its own scheduler."""
+    given: Mapping[str, object] = {"dtype": "bfloat16", "multiple": 16, "negative": True} | rest
+    return Defaults("prompt", steps, guidance, px, px_from, **given)  # type: ignore[arg-type]
+
+
+def _unprompted(steps: int, dtype: Precision = "float32") -> Defaults:
+    """Neither prompt nor size nor guidance."""
+    return Defaults("none", steps, None, None, dtype=dtype)
+
+
+_SD = _unet(50, 7.5, 512)
+_SDXL = _unet(50, 5.0, 1024)
+_SD3 = _flow(28, 7.0, 1024, "checkpoint", dtype="float16")
+_PIXART = _unet(20, 4.5, 1024, multiple=16)
+_SANA = _flow(20, 4.5, 1024, "signature", multiple=32)
+_HUNYUAN_DIT = _flow(50, 5.0, 1024, "checkpoint", dtype="float16")
+_KANDINSKY2 = _unet(100, 4.0, 512, "signature", multiple=64, swappable=False)  # made in cells of 64 pixels
+_KLEIN = _flow(50, 4.0, 1024, negative=False)
+# The prior's latents are a grid of 42.67 pixels, of which only multiples of three are whole again.
+_CASCADE = _unet(
+    *(60, 4.0, 1024, "checkpoint"),
+    multiple=128,
+    swappable=False,
+    steps_argument="prior_num_inference_steps",
+    guidance_argument="prior_guidance_scale",
+)
+
+DEFAULTS: dict[str, Defaults] = {
+    # Stable Diffusion and its variants of the same weights.
+    "StableDiffusionPipeline": _SD,
+    "StableDiffusionPAGPipeline": _SD,
+    "StableDiffusionPanoramaPipeline": _unet(50, 7.5, 512, swappable=False),
+    "StableDiffusionPipelineSafe": _SD,
+    "SemanticStableDiffusionPipeline": _SD,
+    "StableDiffusionParadigmsPipeline": _unet(50, 7.5, 512, swappable=False),
+    "StableDiffusionModelEditingPipeline": _unet(50, 7.5, 512, swappable=False),
+    "StableUnCLIPPipeline": _unet(20, 10.0, 768),
+    "LatentConsistencyModelPipeline": _unet(4, 8.5, 512, negative=False, swappable=False),
+    "StableDiffusionXLPipeline": _SDXL,
+    "StableDiffusionXLPAGPipeline": _SDXL,
+    "KolorsPipeline": _SDXL,
+    "KolorsPAGPipeline": _SDXL,
+    "StableDiffusion3Pipeline": _SD3,
+    "StableDiffusion3PAGPipeline": _SD3,
+    # Flux's guidance is an input of the distilled model; a negative prompt acts only with true_cfg_scale > 1.
+    "FluxPipeline": _flow(28, 3.5, 1024, negative=False),
+    "FluxKontextPipeline": _flow(28, 3.5, 1024, negative=False, call={"_auto_resize": False}),
+    "Flux2Pipeline": _KLEIN,
+    "Flux2KleinPipeline": _KLEIN,
+    "Flux2KleinKVPipeline": _flow(4, None, 1024, negative=False),
+    "ChromaPipeline": _flow(35, 5.0, 1024),
+    "OvisImagePipeline": _flow(50, 5.0, 1024),
+    "BriaPipeline": _flow(30, 5.0, 1024),
+    # Other transformers.
+    "PixArtAlphaPipeline": _unet(20, 4.5, 1024, multiple=16, swappable=False),
+    "PixArtSigmaPipeline": _PIXART,
+    "PixArtSigmaPAGPipeline": _PIXART,
+    "SanaPipeline": _SANA,
+    "SanaPAGPipeline": _SANA,
+    "SanaSprintPipeline": _flow(2, 4.5, 1024, "signature", multiple=32, negative=False),
+    "LuminaPipeline": _flow(30, 4.0, 1024, "checkpoint"),
+    "Lumina2Pipeline": _flow(30, 4.0, 1024, "checkpoint"),
+    "AuraFlowPipeline": _flow(50, 3.5, 1024, "signature", dtype="float16"),
+    "HunyuanDiTPipeline": _HUNYUAN_DIT,
+    "HunyuanDiTPAGPipeline": _HUNYUAN_DIT,
+    "HunyuanImagePipeline": _flow(50, 3.25, 2048, multiple=32, guidance_argument="distilled_guidance_scale"),
+    "CogView3PlusPipeline": _flow(50, 5.0, 1024, "checkpoint"),
+    "CogView4Pipeline": _flow(50, 5.0, 1024, "checkpoint"),
+    "ZImagePipeline": _flow(50, 5.0, 1024, "class"),
+    # Classifier-free guidance is called true_cfg_scale here and is off without a negative prompt.
+    "QwenImagePipeline": _flow(50, 4.0, 1024, guidance_argument="true_cfg_scale", neutral_negative=" "),
+    "Krea2Pipeline": _flow(28, 4.5, 1024, "signature"),
+    "NucleusMoEImagePipeline": _flow(50, 4.0, 1024),
+    "OmniGenPipeline": _flow(50, 2.5, 1024, negative=False),
+    "GlmImagePipeline": _flow(50, 1.5, 1024, "checkpoint", multiple=32, negative=False),
+    "DreamLitePipeline": _flow(30, 3.5, 1024),
+    "DreamLiteMobilePipeline": _flow(4, None, 1024, negative=False),
+    # A list of sizes, of which one is square.
+    "Kandinsky5T2IPipeline": _flow(50, 3.5, 1024, "signature", multiple=1024),
+    # Cascades: prior and decoder in one repository, or a decoder of its own.
+    "Kandinsky3Pipeline": _unet(25, 3.0, 1024, "signature", multiple=64, swappable=False),
+    "KandinskyCombinedPipeline": _KANDINSKY2,
+    "KandinskyV22CombinedPipeline": _KANDINSKY2,
+    "StableCascadeCombinedPipeline": replace(_CASCADE, dtype="bfloat16"),
+    "WuerstchenCombinedPipeline": _CASCADE,
+    "UnCLIPPipeline": Defaults(
+        *("prompt", 25, 8.0, None),
+        dtype="float16",
+        steps_argument="decoder_num_inference_steps",
+        guidance_argument="decoder_guidance_scale",
+    ),
+    # Pixels, early latents, tokens.
+    "IFPipeline": _unet(100, 7.0, 64, swappable=False),
+    "LDMTextToImagePipeline": Defaults("prompt", 50, 6.0, 256, "checkpoint", sources={"guidance": "example"}),
+    "AmusedPipeline": _unet(12, 10.0, 512, multiple=16, swappable=False),
+    # Without a prompt.
+    "DiTPipeline": Defaults("class", 50, 4.0, None, dtype="float16", swappable=True),
+    "ConsistencyModelPipeline": _unprompted(1, "float16"),
+    "DDPMPipeline": _unprompted(1000),
+    "DDIMPipeline": _unprompted(50),
+    "PNDMPipeline": _unprompted(50),
+    "LDMPipeline": _unprompted(50),
+    "ScoreSdeVePipeline": _unprompted(2000),
+    "KarrasVePipeline": _unprompted(50),
+}
+
+SUPPORTED: frozenset[str] = frozenset(DEFAULTS)

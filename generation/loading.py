@@ -1,5 +1,6 @@
 """Loading a downloaded model safely: vetted again on disk, safetensors only, nothing remote."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,25 @@ import torch
 from safetensors import SafetensorError
 
 from generation.failures import Code, GenerationFailure
-from generation.repository import INDEX, check_index, parse_index
+from generation.repository import DROPPED, INDEX, check_index, parse_index
+
+_MOVED = ("unclip", "wuerstchen")
+"""Modules that released indexes name by where they stood before diffusers moved them under `deprecated`."""
+for _name in _MOVED:
+    setattr(diffusers.pipelines, _name, importlib.import_module(f"diffusers.pipelines.deprecated.{_name}"))
 
 
 def load(folder: Path, adapter: Path | None, variant: str | None, device: str, dtype: str) -> Any:
     """Return the pipeline in `folder` on `device`, with the adapter's weights where there is one.
 
-    A safety checker is left out where the class has a slot for one: it blackens what it flags.
+    The components in DROPPED are left out where the class has a slot for them.
     Raises GenerationFailure: REMOTE_CODE, UNSUPPORTED, BAD_WEIGHTS, OOM.
     """
     index = parse_index(_read(folder / INDEX))
     check_index(index)
     if code := next((path for path in folder.rglob("*") if path.suffix in (".py", ".so")), None):
         raise GenerationFailure(Code.REMOTE_CODE, f"the download holds code: {code.name}")
-    options: dict[str, Any] = {"safety_checker": None} if "safety_checker" in index else {}
+    options: dict[str, Any] = {name: None for name in DROPPED if name in index}
     if "requires_safety_checker" in index:
         options["requires_safety_checker"] = False
     try:

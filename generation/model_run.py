@@ -13,6 +13,7 @@ from generation.attempts import Outcome
 from generation.child import Job
 from generation.download import fetch
 from generation.failures import Code, GenerationFailure
+from generation.families import DEFAULTS
 from generation.landing import Landing, slug
 from generation.plan import Generator, ModelTask, Request
 from generation.repository import parse_index, select, select_adapter
@@ -116,10 +117,17 @@ def _fetched(
             memory_bytes=int(settings.memory_gb * 2**30) if on_cpu else None,
         ),
         device=device,
-        dtype=settings.dtype if settings.dtype != "auto" else "float32" if on_cpu else "bfloat16",
+        dtype=_dtype(generator.pipeline_class, settings.dtype, on_cpu),
         variant=selection.variant,
         adapter=adapter,
     )
+
+
+def _dtype(pipeline_class: str, asked: str, on_cpu: bool) -> str:
+    """Return the precision: as asked, else the class's own on a GPU; on a CPU half of it is slow."""
+    if asked != "auto":
+        return asked
+    return "float32" if on_cpu else DEFAULTS[pipeline_class].dtype
 
 
 def _record(generator: Generator, request: Request, device: str, said: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from generation.families import CLASSES, DEFAULTS, Defaults
+from generation.defaults import Defaults
+from generation.families import CLASSES, DEFAULTS
+from generation.hints import NO_HINTS, Hints
 from generation.repository import Repository
 from generation.settings import GenerateSettings
+from generation.variation import figures
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,11 @@ class Generator:
     nsfw: bool | None = None
     is_adapter: bool = False
     base: Repository | None = None
+    hints: Hints = NO_HINTS
+    images: int | None = None
+    """As many as the planner asked for; None: as many as the settings say."""
+    refused: str | None = None
+    """Why a planned generator is not eligible any more; its requests count as refused."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Request:
     guidance: float | None
     width: int | None
     height: int | None
+    scheduler: str | None = None
+    """The class that replaces the model's own scheduler; None: its own."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ def image_seed(generator: Generator, prompt_id: str, k: int) -> int:
 
 def _requests(generator: Generator, prompts: Sequence[str], settings: GenerateSettings) -> list[Request]:
     defaults = _defaults(generator)
+    settings = replace(settings, images_per_generator=generator.images or settings.images_per_generator)
     count = settings.images_per_generator
     if defaults.conditioning == "prompt":
         pairs = assign_prompts(generator.generator_id, prompts, settings)
@@ -118,16 +129,17 @@ def _request(
     prompt: str | None = None,
     label: int | None = None,
 ) -> Request:
-    steps = settings.steps or defaults.steps
-    guidance = defaults.guidance
-    if guidance is not None and settings.guidance is not None:
-        guidance = settings.guidance
-    px = (settings.size or defaults.px) if defaults.px else None
     negative = (settings.negative_prompt or defaults.neutral_negative) if defaults.negative else None
     seed = image_seed(generator, prompt_id, k)
-    asked = Request("", prompt_id, prompt, negative, label, seed, steps, guidance, px, px)
+    how = figures(defaults, generator.hints, settings, seed)
+    asked = Request(
+        *("", prompt_id, prompt, negative, label, seed, how.steps, how.guidance, how.px, how.px, how.scheduler)
+    )
     origins = [generator.repository, *([generator.base] if generator.base else [])]
-    content = [[(r.model_id, r.revision) for r in origins], asdict(asked)]
+    said = asdict(asked)
+    if asked.scheduler is None:  # as ids were before images could have another scheduler
+        del said["scheduler"]
+    content = [[(r.model_id, r.revision) for r in origins], said]
     return Request(**{**asdict(asked), "request_id": _digest(content)})
 
 

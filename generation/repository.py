@@ -11,9 +11,11 @@ from etl.models.families import COMPONENT_LIBRARIES
 from etl.models.names import UNSAFE_PATH, is_safe_id
 from generation.failures import Code, GenerationFailure
 from generation.families import SUPPORTED
+from generation.unsupported import why
 
-DROPPED = {"safety_checker"}
-"""Components that are never loaded: the checker blackens what it flags, and black images would poison the set."""
+DROPPED = {"safety_checker", "watermarker"}
+"""Components that are never loaded: the checker blackens what it flags, and black images would poison the set; the
+watermark of DeepFloyd IF would tell every one of its images by itself."""
 ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja"}
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 VARIANTS = ("fp16", "bf16", "non_ema")
@@ -111,7 +113,7 @@ def check_index(index: dict[str, Any]) -> list[str]:
     if not isinstance(name, str):
         raise GenerationFailure(Code.REMOTE_CODE, f"the pipeline class is {name!r}, not a name of diffusers")
     if name not in SUPPORTED:
-        raise GenerationFailure(Code.UNSUPPORTED, f"{name} is not among the supported pipeline classes")
+        raise GenerationFailure(Code.UNSUPPORTED, f"{name} {why(name)}")
     components = []
     for component, value in index.items():
         if component.startswith("_") or component in DROPPED or not isinstance(value, list):

@@ -10,6 +10,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
 from PIL import Image
@@ -30,6 +31,8 @@ def sample(pipeline: Any, request: Request) -> tuple[bytes, dict[str, Any]]:
 
     Raises GenerationFailure: NAN_IMAGE, FLAT_IMAGE, WRONG_SIZE, OOM.
     """
+    if request.scheduler is not None:
+        _swap_scheduler(pipeline, request.scheduler)
     torch.manual_seed(request.seed)  # for schedulers that draw without the generator that they are given
     try:
         with torch.inference_mode():
@@ -40,7 +43,7 @@ def sample(pipeline: Any, request: Request) -> tuple[bytes, dict[str, Any]]:
     return encode(pixels), {
         "width": pixels.shape[1],
         "height": pixels.shape[0],
-        "scheduler": type(pipeline.scheduler).__name__,
+        "scheduler": type(_scheduler(pipeline)).__name__,
         "dtype": str(pipeline.dtype).removeprefix("torch."),
         "batch_size": BATCH_SIZE,
     }
@@ -54,17 +57,36 @@ def arguments(pipeline: Any, request: Request) -> dict[str, Any]:
         "negative_prompt": request.negative_prompt,
         "class_labels": None if request.class_label is None else [request.class_label],
         "batch_size": BATCH_SIZE if defaults.conditioning == "none" else None,
-        "num_inference_steps": request.steps,
+        defaults.steps_argument: request.steps,
         defaults.guidance_argument: request.guidance,
         "width": request.width,
         "height": request.height,
         # On by default in some classes: it would replace the size asked for by one of its own list.
         "use_resolution_binning": False,
+        # On by default in some classes, and then done or not by which packages are installed.
+        "clean_caption": False,
         "generator": torch.Generator("cpu").manual_seed(request.seed),
         "output_type": "np",
     }
     known = inspect.signature(pipeline.__call__).parameters
-    return {name: value for name, value in offered.items() if name in known and value is not None}
+    given = {name: value for name, value in offered.items() if name in known and value is not None}
+    return {**given, **defaults.call}
+
+
+def _swap_scheduler(pipeline: Any, name: str) -> None:
+    """Give the pipeline another scheduler, configured as the one in its repository was.
+
+    Always from that one: the way by a third would lose what the third does not know, and the order of requests
+    would show in the images. Steps are spread up to the last one, which is where noise is whole, as Lin et al.,
+    "Common Diffusion Noise Schedules and Sample Steps are Flawed" (arXiv 2305.08891), section 3.3, have it.
+    """
+    own = pipeline.__dict__.setdefault("_own_scheduler", pipeline.scheduler)
+    pipeline.scheduler = getattr(diffusers, name).from_config(own.config, timestep_spacing="trailing")
+
+
+def _scheduler(pipeline: Any) -> Any:
+    """Return the scheduler of the last stage that is a diffusion from noise."""
+    return pipeline.decoder_scheduler if "decoder_scheduler" in pipeline.components else pipeline.scheduler
 
 
 def checked(image: np.ndarray, request: Request) -> np.ndarray:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from etl.lake.lock import is_local
+from generation.defaults import SCHEDULERS
+
+PLAN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""Names of plans name folders too."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,12 @@ class GenerateSettings:
     endpoint: str = "https://huggingface.co"
     """the Hub to download models from"""
     plan: str | None = None
-    """name of the plan; by default a hash of all that it asks for"""
+    """name of the plan: one that `forensics plan` wrote, whose generators and numbers of images then hold, or any
+    other; by default a hash of all that it asks for"""
     generators: list[str] | None = None
     """sample only these generator ids; by default all that are eligible"""
     images_per_generator: int = 100
-    """images to sample from each generator"""
+    """images to sample from each generator, unless the plan says it"""
     images_per_prompt: int = 1
     """images of one generator that share a prompt, with seeds of their own"""
     prompts: str | None = None
@@ -37,6 +42,14 @@ class GenerateSettings:
     """guidance scale; by default the pipeline class's own"""
     size: int | None = None
     """side of the images in pixels; by default the pipeline class's own"""
+    vary_steps: list[int] | None = None
+    """draw the steps of each image from this range, as [low, high]; models distilled to few steps keep theirs"""
+    vary_guidance: list[float] | None = None
+    """draw the guidance scale of each image from this range, as [low, high]; distilled models keep theirs"""
+    vary_schedulers: list[str] | None = None
+    """draw the scheduler of each image from these classes, where the pipeline takes any of them"""
+    vary_size: list[int] | None = None
+    """draw the side of each image from these, in pixels"""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: cuda where there is a GPU"""
     dtype: str = "auto"
@@ -60,7 +73,7 @@ class GenerateSettings:
         address = urlsplit(self.endpoint)
         if address.scheme not in ("http", "https") or not address.netloc:
             found.append(f"--endpoint must be an http(s) address, not '{self.endpoint}'")
-        if self.plan is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.plan):
+        if self.plan is not None and not re.fullmatch(PLAN_NAME, self.plan):
             found.append(
                 "--plan may hold letters, digits, '.', '_' and '-' only, and must begin with one of the first"
             )
@@ -75,6 +88,7 @@ class GenerateSettings:
             found.append("--dtype must be 'auto', 'float32', 'float16' or 'bfloat16'")
         if self.size is not None and (self.size < 16 or self.size % 8):
             found.append("--size must be a multiple of 8, at least 16")
+        found += self._problems_of_variation()
         for key in ("steps", "workers"):
             value = getattr(self, key)
             if value is not None and value < 1:
@@ -82,6 +96,30 @@ class GenerateSettings:
         for key in ("deadline_seconds", "memory_gb", "max_model_gb"):
             if getattr(self, key) <= 0:
                 found.append(f"--{key} must be positive")
+        return found
+
+    def _problems_of_variation(self) -> list[str]:
+        """Name what is wrong in the ranges from which figures are drawn."""
+        found = []
+        fixed = {"vary_steps": self.steps, "vary_guidance": self.guidance, "vary_size": self.size}
+        found += [
+            f"--{key} and --{key.removeprefix('vary_')} cannot both be given"
+            for key, value in fixed.items()
+            if value is not None and getattr(self, key) is not None
+        ]
+        ranges: dict[str, tuple[list[int] | list[float] | None, float]] = {
+            "vary_steps": (self.vary_steps, 1),
+            "vary_guidance": (self.vary_guidance, 0),
+        }
+        for key, (range_, least) in ranges.items():
+            if range_ is not None and not (len(range_) == 2 and least <= range_[0] <= range_[1]):
+                found.append(f"--{key} must be [low, high], with {least:g} ≤ low ≤ high")
+        if unknown := sorted(set(self.vary_schedulers or []) - set(SCHEDULERS)):
+            found.append(f"--vary_schedulers knows {', '.join(SCHEDULERS)}; not {', '.join(unknown)}")
+        if any(size < 16 or size % 8 for size in self.vary_size or []):
+            found.append("--vary_size must hold multiples of 8, at least 16")
+        if [] in (self.vary_schedulers, self.vary_size):
+            found.append("--vary_schedulers and --vary_size must not be empty")
         return found
 
 

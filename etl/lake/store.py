@@ -118,6 +118,36 @@ class Lake:
                 rows.unpersist()
             return fresh, total - fresh
 
+    def append_batch(self, table: Table, rows: DataFrame, **batch: str) -> int:
+        """Append rows that all have the values of `batch`, unless rows with them are there; return how many came.
+
+        One commit, so that a batch is there whole or not at all: for large batches that are never added to, this
+        spares the join that `append` makes. That keys are unique within the batch is the caller's word.
+        """
+        with self._lock(table):
+            self.create(table)
+            ours = _all([F.col(column) == value for column, value in batch.items()])
+            if not self.read(table).where(ours).isEmpty():
+                return 0
+            with self._files(table):
+                conform(table, rows).write.format("delta").mode("append").save(self.path(table))
+            return self.read(table).where(ours).count()
+
+    def upsert(self, table: Table, rows: DataFrame) -> None:
+        """Insert or update rows that are known to be new or to differ, one a key, as one commit."""
+        with self._lock(table):
+            self.create(table)
+            source = conform(table, rows)
+            with self._files(table):
+                if self.is_empty(table):
+                    source.write.format("delta").mode("append").save(self.path(table))
+                else:
+                    self._merge(table, source)
+
+    def is_empty(self, table: Table) -> bool:
+        """Whether the table is missing or has no row."""
+        return not self.exists(table) or self.read(table).select(*table.key).isEmpty()
+
     def merge(self, table: Table, rows: DataFrame, ignoring: tuple[str, ...] = ()) -> MergeCounts:
         """Insert new keys and update the rows that differ in any column not in `ignoring`.
 
@@ -135,8 +165,7 @@ class Lake:
                 fresh = changed.where(~F.col("_there")).count()
                 updated = changed.count() - fresh
                 if fresh or updated:
-                    with self._files(table):
-                        self._merge(table, changed.drop("_there"))
+                    self.upsert(table, changed.drop("_there"))
                 changed.unpersist()
             finally:
                 source.unpersist()

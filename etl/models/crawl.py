@@ -6,6 +6,7 @@ Every step lands what it got before the next begins, so that the same call goes 
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from etl.faults import fault_point
 from etl.lake import snapshot
 from etl.lake.schemas import MODELS
 from etl.models.hub import CallFailed, Detail, HubClient
-from etl.models.landing import DETAIL, LOAD, WALK, CrawlState, Landing
+from etl.models.landing import DETAIL, LOAD, MODIFIED, WALK, CrawlState, Landing, changed_at
 from etl.models.names import is_safe_id
 
 log = logging.getLogger(__name__)
@@ -40,20 +41,24 @@ def walk(client: HubClient, landing: Landing, state: CrawlState, page_size: int)
     """Land every page that is not landed yet, the cursor with each. Raises CrawlStopped, HubUnreachable."""
     if state.limit:
         page_size = min(page_size, state.limit)
+    seen = landing.ids(state)
     while state.phase == WALK:
-        path = state.next or client.first(state.listings[state.listing], page_size)
+        leg = state.walks[state.walk]
+        path = state.next or leg.start or client.first(leg.listing, page_size, newest_change=leg.order == MODIFIED)
         try:
             page = client.page(path)
         except CallFailed as failed:
             raise CrawlStopped(_page_key(state), failed) from None
         problem = page.problem
         following = page.next
-        if following in {landed["path"] for landed in state.pages}:
+        if following in {landed["path"] for landed in state.pages if landed["walk"] == state.walk}:
             problem, following = "the next page is one that was walked already", None
         if problem:
-            log.warning("listing %s ends early: BAD_CURSOR, %s", state.listings[state.listing], problem)
+            log.warning("listing %s ends early: BAD_CURSOR, %s", leg.listing, problem)
             state.problems.append({"key": _page_key(state), "code": "BAD_CURSOR", "detail": problem})
-        landing.land_page(state, path, page.records)
+        landing.land_page(state, path, page.records, seen)
+        if leg.order == MODIFIED and _reaches(page.records, state.watermark):
+            following = None
         _advance(state, following)
         fault_point("crawl:before-state")
         landing.save(state)
@@ -61,12 +66,18 @@ def walk(client: HubClient, landing: Landing, state: CrawlState, page_size: int)
         fault_point("crawl:after-page")
 
 
+def _reaches(records: list[Any], watermark: str | None) -> bool:
+    """Whether a page, the newest changes first, goes down to the watermark."""
+    times = [time for time in map(changed_at, records) if time is not None]
+    return watermark is not None and bool(times) and min(times) < datetime.fromisoformat(watermark)
+
+
 def _advance(state: CrawlState, following: str | None) -> None:
     """Point the state at the page to ask for next, or at the next phase."""
     state.next = following
     if following is None:
-        state.listing += 1
-    if state.listing == len(state.listings) or (state.limit and state.records >= state.limit):
+        state.walk += 1
+    if state.walk == len(state.walks) or (state.limit and state.records >= state.limit):
         state.phase = DETAIL
 
 
@@ -99,6 +110,11 @@ def ask_details(
             landing.save(state)
             log.info("details: %d more models", len(details))
             fault_point("crawl:after-details")
+    skip_details(landing, state)
+
+
+def skip_details(landing: Landing, state: CrawlState) -> None:
+    """End the crawl without asking for more details; a later crawl asks for those of models that lack them."""
     state.phase = LOAD
     landing.save(state)
 
@@ -115,11 +131,11 @@ def known_revisions(root: str) -> Callable[[str, str | None], bool]:
 def _wanted(
     landing: Landing, state: CrawlState, landed: set[str], known: Callable[[str, str | None], bool]
 ) -> Iterator[str]:
-    seen = landed
     for line in landing.lines(state, (page["file"] for page in state.pages)):
         record = line["record"]
-        if wants_detail(record) and record["id"] not in seen and not known(record["id"], record.get("sha")):
-            seen.add(record["id"])
+        if line["again"] or not wants_detail(record) or record["id"] in landed:
+            continue
+        if not known(record["id"], record.get("sha")):
             yield record["id"]
 
 
@@ -143,6 +159,7 @@ def _detail_line(model_id: str, outcome: str, message: str | None, detail: Detai
         "outcome": outcome,
         "info": detail.info if detail else None,
         "model_index": detail.model_index if detail else None,
+        "scheduler": detail.scheduler if detail else None,
     }
     return {"model_id": model_id, "outcome": outcome, "message": message, "detail": said}
 

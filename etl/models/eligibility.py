@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from etl.models.families import COMPONENT_LIBRARIES, SAMPLED
 from etl.models.settings import Policy
+from etl.models.weights import folder, is_component, is_safe
 
 
 class Reason(StrEnum):
@@ -19,6 +20,7 @@ class Reason(StrEnum):
     WITHDRAWN = "WITHDRAWN"
     DISABLED = "DISABLED"
     GATED = "GATED"
+    EXCLUDED = "EXCLUDED"
     LICENCE = "LICENCE"
     NOT_FOR_ALL_AUDIENCES = "NOT_FOR_ALL_AUDIENCES"
     REMOTE_CODE = "REMOTE_CODE"
@@ -31,10 +33,7 @@ class Reason(StrEnum):
     COPY = "COPY"
 
 
-_LEFT_OUT = "safety_checker"
-"""The one component that sampling never loads: it blackens what it dislikes, so the label would be wrong."""
 _CODE = r"(?i)\.py[co]?$"
-_FOLDER = r"^([^/]+)/[^/]+$"
 _VARIANT = r"\.(fp16|bf16|non_ema)[.-]"
 
 
@@ -46,11 +45,8 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
     licences = F.split(F.coalesce("licence", F.lit("")), ",")
     barred = "|".join(f"(?:{pattern})" for pattern in policy.forbidden_licences) or "(?!)"
     unlicensed = F.lit(not policy.allow_unknown_licence) & F.col("licence").isNull()
-    is_adapter = (
-        F.exists("tags", lambda tag: (tag == "lora") | tag.endswith("-lora"))
-        | F.exists("base_models", lambda base: base["relation"] == "adapter")
-        | (F.col("library") == "peft")
-    )
+    excluded = "|".join(f"(?:{pattern})" for pattern in policy.excluded) or "(?!)"
+    no_safe = ~F.exists("files", is_safe)
     base = F.coalesce(F.get("base_models", F.lit(0))["model_id"], F.lit("an unnamed model"))
     gigabytes = F.col("download_bytes") / 1e9
     pickled = F.when(F.size("pickled") > 0, F.concat_ws(", ", F.slice("pickled", 1, 5)))
@@ -58,6 +54,7 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
         (Reason.WITHDRAWN, F.col("withdrawn_at").isNotNull(), F.lit("gone from the Hub, or under another name")),
         (Reason.DISABLED, F.col("disabled"), F.lit("the Hub has disabled it")),
         (Reason.GATED, F.col("gated") != "no", F.format_string("access is granted by its owner (%s)", "gated")),
+        (Reason.EXCLUDED, F.col("model_id").rlike(rf"\A(?:{excluded})\z"), F.lit("named by the policy")),
         (
             Reason.LICENCE,
             unlicensed | F.exists(licences, lambda name: name.rlike(rf"\A(?:{barred})\z")),
@@ -71,13 +68,14 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
         (Reason.REMOTE_CODE, F.col("code").isNotNull(), F.col("code")),
         (
             Reason.ADAPTER,
-            ~F.col("has_index") & is_adapter,
+            ~F.col("has_index") & is_adapter(),
             F.concat(F.lit("adapts "), base),
         ),
         (Reason.NOT_DIFFUSERS, ~F.col("has_index"), F.lit("no model_index.json")),
         (
             Reason.NO_DETAIL,
-            F.col("weight_bytes").isNull() | F.col("model_index").isNull(),
+            (F.col("weight_bytes").isNull() | F.col("model_index").isNull())
+            & ~(F.coalesce(~F.col("pipeline_class").isin(*SAMPLED), F.lit(False)) | no_safe),
             F.lit("its files could not be listed; the next crawl asks again"),
         ),
         (
@@ -112,24 +110,30 @@ def judge(models: DataFrame, policy: Policy) -> DataFrame:
 def facts(models: DataFrame) -> DataFrame:
     """Return `models` with what the rules look at.
 
-    has_index; code (what asks for code of the repository's own, in words, else null); safe (the safetensors files
-    of its components) and pickled (the components that have weights of other kinds only); download_bytes.
+    scheduler (its class), has_index; code (what asks for code of the repository's own, in words, else null); safe
+    (the safetensors files of its components) and pickled (the components with weights of other kinds alone);
+    download_bytes.
     """
     index = F.from_json("model_index", "map<string, string>")
     has_index = F.exists("files", lambda file: file["path"] == "model_index.json")
     parsed = models.withColumns({"index": index, "has_index": F.coalesce(has_index, F.lit(False))})
-    weights = F.filter("weight_files", lambda file: _is_component(_folder(file)))
+    weights = F.filter("weight_files", lambda file: is_component(F.col("index"), folder(file)))
     split = parsed.withColumns(
         {
             "code": _code(),
-            "safe": F.filter(weights, lambda file: file["path"].endswith(".safetensors")),
-            "other": F.filter(weights, lambda file: ~file["path"].endswith(".safetensors")),
+            "safe": F.filter(weights, is_safe),
+            "other": F.filter(weights, lambda file: ~is_safe(file)),
         }
     )
-    pickled = F.array_except(F.transform("other", _folder), F.transform("safe", _folder))
+    pickled = F.array_except(F.transform("other", folder), F.transform("safe", folder))
     plain = F.filter("safe", lambda file: ~file["path"].rlike(_VARIANT))
     needed = F.when(F.size(plain) > 0, plain).otherwise(F.col("safe"))
-    return split.withColumns({"pickled": pickled, "download_bytes": _bytes(needed)}).drop("index", "other")
+    found = {
+        "pickled": pickled,
+        "download_bytes": _bytes(needed),
+        "scheduler": F.substring(F.get_json_object("scheduler_config", "$._class_name"), 1, 100),
+    }
+    return split.withColumns(found).drop("index", "other")
 
 
 def copies(models: DataFrame) -> DataFrame:
@@ -137,15 +141,22 @@ def copies(models: DataFrame) -> DataFrame:
 
     The set of the files' SHA-256 decides, whatever they are called; null for the oldest itself.
     """
-    hashes = F.array_sort(F.array_distinct(F.col("safe.sha256")))
-    complete = (F.size(hashes) > 0) & F.forall(hashes, lambda value: value.isNotNull())
-    keyed = models.withColumn("weights", F.when(complete, F.sha2(F.array_join(hashes, ","), 256)))
     age = F.struct(F.coalesce("created_at", F.lit("9999-01-01").cast("timestamp")), "model_id")
-    there = keyed.where(F.col("weights").isNotNull() & F.col("withdrawn_at").isNull())
-    oldest = there.groupBy("weights").agg(F.min_by("model_id", age).alias("oldest"))
-    found = keyed.join(oldest, on="weights", how="left")
+    there = models.where(F.col("weights_sha256").isNotNull() & F.col("withdrawn_at").isNull())
+    oldest = there.groupBy("weights_sha256").agg(F.min_by("model_id", age).alias("oldest"))
+    found = models.join(oldest, on="weights_sha256", how="left")
     copy_of = F.when(F.col("oldest") != F.col("model_id"), F.col("oldest"))
-    return found.withColumn("copy_of", copy_of).drop("weights", "oldest")
+    return found.withColumn("copy_of", copy_of).drop("oldest")
+
+
+def is_adapter() -> Column:
+    """Whether a repository adapts another model, as a LoRA does, and cannot be sampled without it."""
+    return F.coalesce(
+        F.exists("tags", lambda tag: (tag == "lora") | tag.endswith("-lora"))
+        | F.exists("base_models", lambda base: base["relation"] == "adapter")
+        | (F.col("library") == "peft"),
+        F.lit(False),
+    )
 
 
 def _code() -> Column:
@@ -162,15 +173,6 @@ def _code() -> Column:
         F.concat(F.lit("holds Python code: "), script),
         F.concat(F.lit("a component from elsewhere: "), foreign),
     )
-
-
-def _folder(file: Column) -> Column:
-    return F.regexp_extract(file["path"], _FOLDER, 1)
-
-
-def _is_component(folder: Column) -> Column:
-    named = F.array_contains(F.map_keys("index"), folder)
-    return F.coalesce(named, F.lit(False)) & (folder != _LEFT_OUT)
 
 
 def _bytes(files: Column) -> Column:

@@ -28,24 +28,54 @@ PIPELINES: dict[str, PipelineFamily] = {
     "StableDiffusionPipeline": _latent("SD 1.x"),
     "StableDiffusionXLPipeline": _latent("SDXL"),
     "StableDiffusion3Pipeline": _latent("SD 3"),
+    # Its variants of the same weights: other guidance, other shapes, safety.
+    "StableDiffusionPAGPipeline": _latent("SD 1.x"),
+    "StableDiffusionPanoramaPipeline": _latent("SD 1.x"),
+    "StableDiffusionParadigmsPipeline": _latent("SD 1.x"),
+    "StableDiffusionModelEditingPipeline": _latent("SD 1.x"),
+    "StableDiffusionPipelineSafe": _latent("SD 1.x"),
+    "SemanticStableDiffusionPipeline": _latent("SD 1.x"),
+    "StableDiffusionXLPAGPipeline": _latent("SDXL"),
+    "StableDiffusion3PAGPipeline": _latent("SD 3"),
+    "StableUnCLIPPipeline": _latent("Stable unCLIP"),
     "LatentConsistencyModelPipeline": _latent("LCM"),
     "FluxPipeline": _latent("Flux"),
+    "FluxKontextPipeline": _latent("Flux"),
     "Flux2Pipeline": _latent("Flux 2"),
+    "Flux2KleinPipeline": _latent("Flux 2"),
+    "Flux2KleinKVPipeline": _latent("Flux 2"),
     "ChromaPipeline": _latent("Chroma"),
     "PixArtAlphaPipeline": _latent("PixArt"),
     "PixArtSigmaPipeline": _latent("PixArt"),
+    "PixArtSigmaPAGPipeline": _latent("PixArt"),
     "SanaPipeline": _latent("Sana"),
+    "SanaPAGPipeline": _latent("Sana"),
     "SanaSprintPipeline": _latent("Sana"),
     "LuminaPipeline": _latent("Lumina"),
     "Lumina2Pipeline": _latent("Lumina"),
     "AuraFlowPipeline": _latent("AuraFlow"),
     "HunyuanDiTPipeline": _latent("HunyuanDiT"),
+    "HunyuanDiTPAGPipeline": _latent("HunyuanDiT"),
     "HiDreamImagePipeline": _latent("HiDream"),
     "CogView3PlusPipeline": _latent("CogView"),
     "CogView4Pipeline": _latent("CogView"),
     "ZImagePipeline": _latent("Z-Image"),
     "QwenImagePipeline": _latent("Qwen-Image"),
+    "QwenImage21Pipeline": _latent("Qwen-Image"),
     "KolorsPipeline": _latent("Kolors"),
+    "KolorsPAGPipeline": _latent("Kolors"),
+    "BriaPipeline": _latent("Bria"),
+    "DreamLitePipeline": _latent("DreamLite"),
+    "DreamLiteMobilePipeline": _latent("DreamLite"),
+    "GlmImagePipeline": _latent("GLM-Image"),
+    "NucleusMoEImagePipeline": _latent("Nucleus-Image"),
+    "Krea2Pipeline": _latent("Krea"),
+    "OmniGenPipeline": _latent("OmniGen"),
+    "HunyuanImagePipeline": _latent("HunyuanImage"),
+    "OvisImagePipeline": _latent("Ovis-Image"),
+    "LongCatImagePipeline": _latent("LongCat-Image"),
+    "Cosmos2TextToImagePipeline": _latent("Cosmos"),
+    "Kandinsky5T2IPipeline": _latent("Kandinsky"),
     "Kandinsky3Pipeline": _latent("Kandinsky"),
     "KandinskyPipeline": _latent("Kandinsky"),
     "KandinskyCombinedPipeline": _latent("Kandinsky"),
@@ -74,18 +104,36 @@ PIPELINES: dict[str, PipelineFamily] = {
 }
 """From the `_class_name` of a model_index.json."""
 
-SAMPLED: frozenset[str] = frozenset(
+HIDDEN: dict[str, str] = {"SD 2.x": "SD 1.x", "Playground": "SDXL"}
+"""Families that share the pipeline class of another, by which PIPELINES names them both: these need evidence."""
+
+ARCHITECTURES: dict[str, str] = {found.family: found.architecture for found in PIPELINES.values()} | {
+    family: "LatDiff" for family in HIDDEN
+}
+"""The architecture class of each family."""
+
+CATALOGUED_ONLY: frozenset[str] = frozenset(
     {
-        *("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"),
-        *("LatentConsistencyModelPipeline", "FluxPipeline", "ChromaPipeline", "PixArtAlphaPipeline"),
-        *("PixArtSigmaPipeline", "SanaPipeline", "Lumina2Pipeline", "AuraFlowPipeline", "HunyuanDiTPipeline"),
-        *("CogView4Pipeline", "ZImagePipeline", "KolorsPipeline", "QwenImagePipeline"),
-        *("DiTPipeline", "DDPMPipeline", "DDIMPipeline", "LDMPipeline"),
+        *(
+            "KandinskyPipeline",
+            "KandinskyV22Pipeline",
+            "StableCascadeDecoderPipeline",
+            "WuerstchenDecoderPipeline",
+        ),
+        *("HiDreamImagePipeline", "Cosmos2TextToImagePipeline", "LongCatImagePipeline", "QwenImage21Pipeline"),
+        "VQDiffusionPipeline",
     }
 )
+"""Classes that are no whole generator, or that generation cannot run; it says of each why."""
+
+SAMPLED: frozenset[str] = frozenset(PIPELINES) - CATALOGUED_ONLY
 """The classes that generation has defaults for; others are catalogued and not sampled. A test holds both equal."""
 
 COMPONENT_LIBRARIES: frozenset[str] = frozenset(
-    {"diffusers", "transformers", "stable_diffusion", "latent_diffusion"}
+    {
+        *("diffusers", "transformers"),
+        *("stable_diffusion", "stable_diffusion_safe", "latent_diffusion", "deepfloyd_if", "kandinsky", "kolors"),
+        *("unclip", "wuerstchen"),
+    }
 )
-"""Where a component's class may come from: two libraries, and two modules of diffusers that indexes name so."""
+"""Where a component's class may come from: two libraries, and modules of diffusers that indexes name so."""

@@ -30,6 +30,7 @@ DEADLINE_SECONDS = 300.0
 """Longest call in all: a server that sends a byte now and then never times out."""
 PAGE_BYTES, DETAIL_BYTES, INDEX_BYTES = 256 << 20, 64 << 20, 1 << 20
 """Largest answers read: a page of the listing, one model's details, a model_index.json."""
+MODEL_INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
 FIELDS = (
     *("author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "lastModified"),
     *("library_name", "likes", "pipeline_tag", "private", "sha", "siblings", "tags"),
@@ -80,7 +81,8 @@ class Detail:
     """
 
     info: dict[str, Any]
-    model_index: str | None
+    model_index: str | None = None
+    scheduler: str | None = None
     gated: bool = False
 
 
@@ -102,13 +104,15 @@ class HubClient:
             library_version=version("forensics-lake"),
         )
 
-    def first(self, listing: str, page_size: int) -> str:
+    def first(self, listing: str, page_size: int, newest_change: bool = False) -> str:
         """Return the path of a listing's first page: the oldest models first, so that the cursor stays true.
 
-        The Hub's own order is by trending score, whose cursor skips rows as scores move.
+        The Hub's own order is by trending score, whose cursor skips rows as scores move. With `newest_change` the
+        models that were changed last come first.
         """
         fields = urlencode([("expand", name) for name in FIELDS])
-        return f"/api/models?{listing}&sort=createdAt&direction=1&limit={page_size}&{fields}"
+        order = "sort=lastModified&direction=-1" if newest_change else "sort=createdAt&direction=1"
+        return f"/api/models?{listing}&{order}&limit={page_size}&{fields}"
 
     def page(self, path: str) -> Page:
         """Fetch one page. Raises CallFailed, HubUnreachable."""
@@ -123,21 +127,30 @@ class HubClient:
             return Page(records, None, failed.detail)
 
     def detail(self, model_id: str) -> Detail:
-        """Fetch a model's files with sizes and hashes, and its model_index.json. Raises as `page`."""
+        """Fetch a model's files with sizes and hashes, its model_index.json and its scheduler's configuration.
+
+        All that a plan needs before any download. Raises as `page`.
+        """
         path = f"/api/models/{quote(model_id)}?blobs=true"
         info, _ = self._get(path, DETAIL_BYTES, lambda body: _json(body, dict))
         siblings = info.get("siblings")
         names = [s.get("rfilename") for s in siblings if isinstance(s, dict)] if isinstance(siblings, list) else []
-        if "model_index.json" not in names:
-            return Detail(info, None)
-        file = f"/{quote(str(info.get('id')))}/resolve/{quote(str(info.get('sha')), safe='')}/model_index.json"
+        if MODEL_INDEX not in names:
+            return Detail(info)
         try:
-            index, _ = self._get(file, INDEX_BYTES, lambda body: body.decode("utf-8", errors="replace"))
+            index = self._text(info, MODEL_INDEX)
+            scheduler = self._text(info, SCHEDULER) if SCHEDULER in names else None
         except CallFailed as failed:
             if failed.code != "GATED":
                 raise
-            return Detail(info, None, gated=True)
-        return Detail(info, index)
+            return Detail(info, gated=True)
+        return Detail(info, index, scheduler)
+
+    def _text(self, info: Mapping[str, Any], file: str) -> str:
+        """Fetch a small file of a repository at the commit that `info` names."""
+        path = f"/{quote(str(info.get('id')))}/resolve/{quote(str(info.get('sha')), safe='')}/{file}"
+        text, _ = self._get(path, INDEX_BYTES, lambda body: body.decode("utf-8", errors="replace"))
+        return str(text)
 
     def _relative(self, link: str, current: str) -> str:
         """Return the path and query of a next link; raise CallFailed(BAD_CURSOR) for one that leads astray."""
@@ -154,7 +167,9 @@ class HubClient:
         for number in range(1, TRIES + 1):
             try:
                 body, headers = self._once(path, cap)
-                return parse(body), headers
+                parsed = parse(body)
+                self._pause(headers)
+                return parsed, headers
             except _TryAgain as failed:
                 wait = float(min(2 ** (number - 1), 30)) if failed.wait is None else failed.wait
                 if number < TRIES and wait <= self._max_wait:
@@ -169,6 +184,14 @@ class HubClient:
                 asked = f", and the Hub asks to wait {wait:.0f} s" if failed.wait is not None else ""
                 raise CallFailed(failed.code, f"{failed.detail}, {number} tries{asked}") from None
         raise AssertionError("a call has at least one try")
+
+    def _pause(self, headers: Mapping[str, str]) -> None:
+        """After an answer that used up the quota, wait for the next window rather than ask and be refused."""
+        limit = parse_ratelimit_headers(headers)
+        if limit is not None and limit.remaining == 0:
+            wait = min(limit.reset_in_seconds + 1.0, self._max_wait)
+            log.info("the Hub's quota is used up; waiting %.0f s", wait)
+            self._sleep(wait)
 
     def _once(self, path: str, cap: int) -> tuple[bytes, Mapping[str, str]]:
         """One try of a GET: its body and headers. Raises _TryAgain or CallFailed."""

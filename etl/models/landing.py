@@ -13,13 +13,24 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from etl import durable
-from etl.models.settings import CrawlSettings
+from etl.errors import TableDamaged
 
 WALK, DETAIL, LOAD, DONE = "walk", "detail", "load", "done"
+SWEEP, INCREMENTAL, BULK = "sweep", "incremental", "bulk"
+CREATED, MODIFIED = "created", "modified"
 _CRAWL_ID = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One listing walked in one order: by creation, the oldest first, or by change, the newest first."""
+
+    listing: str
+    order: str = CREATED
+    start: str | None = None
+    """Path and query of the first page; None: the listing's beginning."""
 
 
 @dataclass
@@ -31,18 +42,24 @@ class CrawlState:
     """Host name of the Hub, without a port: a demo Hub gets a new one each time."""
     listings: list[str]
     limit: int
+    mode: str = SWEEP
+    walks: list[Walk] = field(default_factory=list)
+    watermark: str | None = None
+    """Walks by change end at the first page that holds a model changed before this time."""
     phase: str = WALK
-    listing: int = 0
-    """The listing being walked, as an index of `listings`."""
+    walk: int = 0
+    """The walk being made, as an index of `walks`."""
     next: str | None = None
-    """Path and query of the page to ask for; None: the first of the listing."""
+    """Path and query of the page to ask for; None: the first of the walk."""
     pages: list[dict[str, Any]] = field(default_factory=list)
-    """Of each landed page: file, path asked for, records, sha256 of the lines, time."""
+    """Of each landed page: file, walk, path asked for, records, sha256 of the lines, time."""
     details: list[str] = field(default_factory=list)
     """Names of the landed files of details."""
     details_asked: int = 0
+    newest_change: str | None = None
+    """The newest lastModified seen, by the Hub's clock: where the next incremental crawl's watermark lies."""
     problems: list[dict[str, str]] = field(default_factory=list)
-    """What ended a listing early: key, code, detail."""
+    """What ended a walk early: key, code, detail."""
 
     @property
     def records(self) -> int:
@@ -50,14 +67,26 @@ class CrawlState:
         return sum(page["records"] for page in self.pages)
 
     @property
+    def whole(self) -> bool:
+        """Whether every walk came to its end: nothing cut it short, and no limit stopped it."""
+        return self.phase in (LOAD, DONE) and not self.problems and (not self.limit or self.records < self.limit)
+
+    @property
     def complete(self) -> bool:
-        """Whether every listing was walked to its end, so that a model not seen is a model not there."""
-        whole = not self.limit or self.records < self.limit
-        return self.phase == DONE and whole and not self.problems
+        """Whether this sweep showed all there is, so that a model not seen is a model not there."""
+        return self.mode == SWEEP and self.phase == DONE and self.whole
 
     def same_scope(self, other: "CrawlState") -> bool:
         """Whether both crawls asked the same Hub for the same models."""
         return (self.hub, self.listings) == (other.hub, other.listings)
+
+    def last_path(self, listing: str) -> str | None:
+        """Return the path of the last page of a listing by creation; there the newer models follow."""
+        walks = [
+            number for number, walk in enumerate(self.walks) if (walk.listing, walk.order) == (listing, CREATED)
+        ]
+        paths = [page["path"] for page in self.pages if page["walk"] in walks]
+        return paths[-1] if paths else None
 
 
 class Landing:
@@ -67,42 +96,49 @@ class Landing:
         self.folder = Path(root) / "landing" / "hub"
 
     def crawls(self) -> list[CrawlState]:
-        """Return every crawl's state, the oldest first."""
-        files = sorted(self.folder.glob("*/state.json"))
-        return [CrawlState(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+        """Return every crawl's state, the oldest first. Raises TableDamaged for a state that is none."""
+        return [_state(file) for file in sorted(self.folder.glob("*/state.json"))]
 
-    def open(self, settings: CrawlSettings, now: datetime) -> CrawlState:
-        """Return the unfinished crawl of these settings, or a new one named by the time.
-
-        Every run that finds no unfinished crawl is a new one: what the Hub said then is history worth a row each.
-        """
-        hub = str(urlsplit(settings.endpoint).hostname)
-        crawls = self.crawls()
-        for crawl in reversed(crawls):
-            if (crawl.hub, crawl.listings, crawl.limit) == (hub, settings.listings, settings.limit):
-                if crawl.phase != DONE:
-                    return crawl
-                break
-        taken = {crawl.crawl_id for crawl in crawls}
+    def name(self, now: datetime) -> str:
+        """Return the id of a crawl that begins now: the time, or the next second that no crawl is named by."""
+        taken = {file.name for file in self.folder.glob("*")}
         while (crawl_id := now.strftime(_CRAWL_ID)) in taken:
             now += timedelta(seconds=1)
-        return CrawlState(crawl_id, hub, settings.listings, settings.limit)
+        return crawl_id
 
     def save(self, state: CrawlState) -> None:
         """Write the state in one step."""
         text = json.dumps(asdict(state), indent=1)
         durable.write(self.folder / state.crawl_id / "state.json", text.encode())
 
-    def land_page(self, state: CrawlState, path: str, records: list[Any]) -> None:
-        """Write one page and enter it into `state`, which the caller saves with the cursor."""
-        page, now = len(state.pages), datetime.now(UTC).isoformat()
-        name = f"page-{page:05d}.jsonl.gz"
-        lines = [
-            {"page": page, "position": position, "fetched_at": now, "record": record}
-            for position, record in enumerate(records)
-        ]
+    def land_page(self, state: CrawlState, path: str, records: list[Any], seen: dict[str, int]) -> None:
+        """Write one page and enter it into `state`, which the caller saves with the cursor.
+
+        `seen` holds the ids landed before in this crawl, with the last walk that showed each, and is added to. A
+        record whose id it holds is marked `again`, and `twice` if it was in the same walk; it stays as received.
+        """
+        page, now = len(state.pages), datetime.now(UTC)
+        name, lines = f"page-{page:05d}.jsonl.gz", []
+        for position, record in enumerate(records):
+            model_id = identity(record)
+            place = {"page": page, "position": position, "walk": state.walk, "fetched_at": now.isoformat()}
+            before = seen.get(model_id) if model_id is not None else None
+            known = {"model_id": model_id, "again": before is not None, "twice": before == state.walk}
+            lines.append(place | known | {"record": record})
+            if model_id is not None:
+                seen[model_id] = state.walk
         sha256 = self._write_lines(state, name, lines)
-        state.pages.append({"file": name, "path": path, "records": len(records), "sha256": sha256, "at": now})
+        entry = {"file": name, "walk": state.walk, "path": path, "records": len(records), "sha256": sha256}
+        state.pages.append(entry | {"at": now.isoformat()})
+        changed = [time for time in map(changed_at, records) if time is not None and time <= now]
+        if changed:
+            newest = max(changed).isoformat()
+            state.newest_change = max(newest, state.newest_change or newest)
+
+    def ids(self, state: CrawlState) -> dict[str, int]:
+        """Return the ids of every record landed so far, each with the last walk that showed it."""
+        lines = self.lines(state, (page["file"] for page in state.pages))
+        return {line["model_id"]: line["walk"] for line in lines if line["model_id"] is not None}
 
     def land_details(self, state: CrawlState, details: list[dict[str, Any]]) -> None:
         """Write one batch of details and enter it into `state`."""
@@ -131,3 +167,29 @@ class Landing:
 def started(crawl_id: str) -> datetime:
     """Return when a crawl began, which is its name."""
     return datetime.strptime(crawl_id, _CRAWL_ID).replace(tzinfo=UTC)
+
+
+def identity(record: Any) -> str | None:
+    """Return the id that a listing record gives, None where it gives none that is text."""
+    found = record.get("id") if isinstance(record, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def changed_at(record: Any) -> datetime | None:
+    """Return when the Hub says that a model was last changed, None where it says nothing sensible."""
+    told = record.get("lastModified") if isinstance(record, dict) else None
+    try:
+        time = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC) if time else None
+
+
+def _state(file: Path) -> CrawlState:
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return CrawlState(**told | {"walks": [Walk(**walk) for walk in told["walks"]]})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise TableDamaged(
+            f"{file} is not the state of a crawl ({error}); move that folder away and crawl again"
+        ) from error

@@ -8,14 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.window import Window
 
 from etl.lake.schemas import FILE, HUB_RECORDS, MODELS
-from etl.models.lineage import base_models
+from etl.models.declared import base_models
 from etl.models.names import SAFE_ID, UNSAFE_ID, UNSAFE_PATH
+from etl.models.weights import weights_sha256
 
-PAGE_LINE = "page int, position int, fetched_at timestamp, record string"
-"""A line of a landed page; the record stays JSON text."""
+PAGE_LINE = (
+    "page int, position int, walk int, fetched_at timestamp, model_id string, again boolean, twice boolean, "
+    "record string"
+)
+"""A line of a landed page: its place, whether its id was landed before in this crawl (`again`) and even in this
+walk (`twice`), and the record, which stays JSON text."""
 DETAIL_LINE = "model_id string, outcome string, message string, detail string"
 """A line of a landed batch of details."""
 
@@ -26,11 +30,14 @@ _RECORD = (
     "cardData struct<license: string, license_name: string, base_model: string, base_model_relation: string>, "
     "config struct<diffusers: struct<_class_name: string>>"
 )
-_DETAIL = f"outcome string, info struct<{_RECORD}>, model_index string"
+_DETAIL = f"outcome string, info struct<{_RECORD}>, model_index string, scheduler string"
 
 WEIGHTS = r"(?i)\.(safetensors|bin|ckpt|pt|pth|msgpack|onnx|gguf)$"
 _REVISION = r"\A[0-9a-f]{40}\z"
 _CLASS_NAME = r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\z"
+_PARSED = [
+    c for c in MODELS.columns if c not in ("first_crawl", "first_seen", "last_seen", "is_current", "withdrawn_at")
+]
 _LONGEST_TAG = 500
 """Longer tags are left out of `models`; the record has them."""
 
@@ -38,26 +45,25 @@ _LONGEST_TAG = 500
 def hub_records(pages: DataFrame, details: DataFrame, crawl_id: str) -> DataFrame:
     """Return the rows of `hub_records` of one crawl: the first record of each id, with its detail.
 
-    Records without an id have a null model_id here; `unreadable` makes rejects of them.
+    `unusable` makes rejects of the others, but for those that another listing showed already.
     """
-    named = pages.withColumn("model_id", F.get_json_object("record", "$.id"))
-    place = F.struct("page", "position")
-    first = named.groupBy("model_id").agg(
-        F.min_by(F.struct("page", "position", "record", "fetched_at"), place).alias("first")
-    )
+    first = pages.where(F.col("model_id").isNotNull() & ~F.col("again")).drop("walk", "again", "twice")
     asked = details.select("model_id", "detail").dropDuplicates(["model_id"])
-    rows = first.select("model_id", "first.*").join(asked, on="model_id", how="left")
+    rows = first.join(asked, on="model_id", how="left")
     return rows.withColumn("crawl_id", F.lit(crawl_id)).select(*HUB_RECORDS.columns)
 
 
-def unreadable(pages: DataFrame, crawl_id: str) -> DataFrame:
-    """Return the rejects (key, sha256, code, detail) of landed records that name no model."""
-    nameless = pages.where(F.get_json_object("record", "$.id").isNull())
-    return nameless.select(
+def unusable(pages: DataFrame, crawl_id: str) -> DataFrame:
+    """Return the rejects (key, sha256, code, detail) of records that name no model, or one that their walk had."""
+    nameless = F.col("model_id").isNull()
+    found = pages.where(nameless | F.col("twice"))
+    return found.select(
         F.format_string(f"{crawl_id}/page-%05d/%d", "page", "position").alias("key"),
         F.sha2(F.coalesce("record", F.lit("")), 256).alias("sha256"),
-        F.lit("BAD_RECORD").alias("code"),
-        F.concat(F.lit("no id: "), F.coalesce(F.substring("record", 1, 200), F.lit("null"))).alias("detail"),
+        F.when(nameless, "BAD_RECORD").otherwise("DUPLICATE").alias("code"),
+        F.when(nameless, F.concat(F.lit("no id: "), F.coalesce(F.substring("record", 1, 200), F.lit("null"))))
+        .otherwise(F.concat(F.substring("model_id", 1, 300), F.lit(" was listed before; the first record stands")))
+        .alias("detail"),
     )
 
 
@@ -79,19 +85,35 @@ def parse(records: DataFrame) -> DataFrame:
     Also listed_id (under which the listing shows it), seen_at, detailed (its files were asked for in this crawl)
     and gone. A repository that was renamed stands under its new id.
     """
-    record, detail = F.from_json("record", _RECORD), F.from_json("detail", _DETAIL)
-    parsed = records.select(
-        F.col("model_id").alias("listed_id"),
-        F.col("fetched_at").alias("seen_at"),
-        detail["outcome"].alias("outcome"),
-        detail["model_index"].alias("model_index"),
-        F.coalesce(detail["info"], record).alias("said"),
-        F.coalesce(detail["outcome"].isin("OK", "RENAMED"), F.lit(False)).alias("detailed"),
-        F.coalesce(detail["outcome"] == "GONE", F.lit(False)).alias("gone"),
-    )
-    parsed = parsed.select("*", *_columns()).drop("said", "outcome")
-    parsed = _one_a_model(parsed)
-    return parsed.select("*", *_judgement()).drop("rank")
+    # In steps, since what is used twice within one select is computed twice.
+    steps: list[dict[str, Column]] = [
+        {"asked": F.from_json("detail", _DETAIL)},
+        {
+            "listed_id": F.col("model_id"),
+            "seen_at": F.col("fetched_at"),
+            "outcome": F.col("asked")["outcome"],
+            "model_index": F.col("asked")["model_index"],
+            "scheduler_config": F.col("asked")["scheduler"],
+            "said": F.coalesce(F.col("asked")["info"], F.from_json("record", _RECORD)),
+        },
+        {
+            "detailed": F.coalesce(F.col("outcome").isin("OK", "RENAMED"), F.lit(False)),
+            "gone": F.coalesce(F.col("outcome") == "GONE", F.lit(False)),
+            "tags": _tags(F.col("said")),
+            "files": _files(F.col("said")),
+        },
+        {
+            "weight_files": _weights(F.col("files")),
+            "licences": _licences(F.col("tags"), F.col("said")["cardData"]),
+        },
+        _columns(),
+    ]
+    parsed = records.drop("crawl_id", "page", "position")
+    for step in steps:
+        parsed = parsed.withColumns(step)
+    former = F.broadcast(_former_names(records))
+    parsed = parsed.join(former, parsed["listed_id"] == former["former"], how="left").withColumns(_judgement())
+    return parsed.select("listed_id", "seen_at", "detailed", "gone", "code", "problem", *_PARSED)
 
 
 def accepted(parsed: DataFrame) -> DataFrame:
@@ -109,21 +131,30 @@ def refused(parsed: DataFrame) -> DataFrame:
     )
 
 
-def _columns() -> list[Column]:
-    """The columns of `models` that a record alone decides."""
-    said, outcome = F.col("said"), F.col("outcome")
-    tags = F.filter(said["tags"], lambda tag: F.length(tag) <= _LONGEST_TAG)
-    files = F.array_sort(F.transform(_whole(said["siblings"]), _file))
+def _tags(said: Column) -> Column:
+    return F.filter(said["tags"], lambda tag: F.length(tag) <= _LONGEST_TAG)
+
+
+def _files(said: Column) -> Column:
+    named = F.filter(said["siblings"], lambda sibling: sibling["rfilename"].isNotNull())
+    return F.array_sort(F.transform(named, _file))
+
+
+def _weights(files: Column) -> Column:
     weights = F.filter(files, lambda file: file["path"].rlike(WEIGHTS))
-    asked = outcome.isin("OK", "RENAMED")
+    return weights.cast(MODELS.schema["weight_files"].dataType)
+
+
+def _columns() -> dict[str, Column]:
+    """The columns of `models` that a record alone decides, over those that `parse` adds before."""
+    said, outcome, tags = F.col("said"), F.col("outcome"), F.col("tags")
     card = said["cardData"]
-    bases = base_models(said["id"], tags, card["base_model"], card["base_model_relation"])
     columns = {
         "model_id": F.coalesce(said["id"], F.col("listed_id")),
         "revision": said["sha"],
         "hub_id": said["_id"],
         "author": F.coalesce(said["author"], F.regexp_extract(said["id"], r"^([^/]+)/", 1)),
-        "licence": _licence(tags, card),
+        "licence": _licence(F.array_join("licences", ","), card),
         "gated": F.when(outcome == "GATED", _gate(said["gated"], "manual")).otherwise(_gate(said["gated"], "no")),
         "disabled": F.coalesce(said["disabled"].try_cast("boolean"), F.lit(False))
         | F.coalesce(outcome == "DISABLED", F.lit(False)),
@@ -131,26 +162,20 @@ def _columns() -> list[Column]:
         "library": said["library_name"],
         "pipeline_tag": said["pipeline_tag"],
         "pipeline_class": _pipeline_class(F.col("model_index"), said["config"], tags),
-        "base_models": bases,
-        "files": files,
-        "weight_files": weights,
-        "weight_bytes": F.when(asked, _total_size(weights)),
-        "tags": tags,
+        "base_models": base_models(said["id"], tags, card["base_model"], card["base_model_relation"]),
+        "weights_sha256": weights_sha256(F.col("model_index"), F.col("weight_files")),
+        "weight_bytes": F.when(F.col("detailed"), _total_size(F.col("weight_files"))),
         "downloads": said["downloads"].try_cast("bigint"),
         "likes": said["likes"].try_cast("bigint"),
         "created_at": _date(said["createdAt"]),
         "last_modified": _date(said["lastModified"]),
     }
-    return [column.cast(MODELS.schema[name].dataType).alias(name) for name, column in columns.items()]
+    return {name: column.cast(MODELS.schema[name].dataType) for name, column in columns.items()}
 
 
 def _file(sibling: Column) -> Column:
     size, sha256 = sibling["size"].try_cast("bigint"), sibling["lfs"]["sha256"]
     return F.struct(sibling["rfilename"].alias("path"), size.alias("size"), sha256.alias("sha256")).cast(FILE)
-
-
-def _whole(siblings: Column) -> Column:
-    return F.filter(siblings, lambda sibling: sibling["rfilename"].isNotNull())
 
 
 def _total_size(files: Column) -> Column:
@@ -163,15 +188,17 @@ def _gate(gated: Column, otherwise: str) -> Column:
     return F.when(gated.isin("auto", "manual"), gated).when(gated == "true", "manual").otherwise(otherwise)
 
 
-def _licence(tags: Column, card: Column) -> Column:
-    """The licence's name in lower case; several joined by commas; the card's own name where it says "other"."""
-    tagged = F.transform(
-        F.filter(tags, lambda tag: tag.startswith("license:")), lambda tag: F.substr(tag, F.lit(9))
-    )
+def _licences(tags: Column, card: Column) -> Column:
+    """The names of all licences that the tags declare, else those of the card."""
+    tagged = F.filter(tags, lambda tag: tag.startswith("license:"))
     in_card = F.when(card["license"].startswith("["), F.from_json(card["license"], "array<string>")).otherwise(
         F.array(card["license"])
     )
-    names = F.array_join(F.when(F.size(tagged) > 0, tagged).otherwise(in_card), ",")
+    return F.when(F.size(tagged) > 0, F.transform(tagged, lambda tag: F.substr(tag, F.lit(9)))).otherwise(in_card)
+
+
+def _licence(names: Column, card: Column) -> Column:
+    """The licence's name in lower case; several joined by commas; the card's own name where it says "other"."""
     named = F.when((names == "other") & card["license_name"].isNotNull(), card["license_name"]).otherwise(names)
     return F.when(F.length(named) > 0, F.lower(F.substring(named, 1, 200)))
 
@@ -194,13 +221,20 @@ def _date(text: Column) -> Column:
     return F.when(date <= F.col("seen_at") + F.expr("INTERVAL 1 DAY"), date)
 
 
-def _one_a_model(parsed: DataFrame) -> DataFrame:
-    """Rank the records that stand for one model: its own first, then those of its former names."""
-    same = Window.partitionBy("model_id").orderBy(F.col("listed_id") != F.col("model_id"), "listed_id")
-    return parsed.withColumn("rank", F.row_number().over(same))
+def _former_names(records: DataFrame) -> DataFrame:
+    """Return the listed ids (`former`) whose model stands in the crawl under another id already.
+
+    Of several names of one model its own is kept, else the first in the alphabet.
+    """
+    outcome, target = F.get_json_object("detail", "$.outcome"), F.get_json_object("detail", "$.info.id")
+    renamed = records.where(outcome == "RENAMED").select(F.col("model_id").alias("former"), target.alias("own"))
+    listed = records.select(F.col("model_id").alias("own"), F.lit(True).alias("is_listed"))
+    first = renamed.groupBy("own").agg(F.min("former").alias("first"))
+    known = renamed.join(listed, on="own", how="left").join(first, on="own")
+    return known.where(F.col("is_listed") | (F.col("former") != F.col("first"))).select("former")
 
 
-def _judgement() -> list[Column]:
+def _judgement() -> dict[str, Column]:
     """`code` and `problem` of a row: the first that applies, null where nothing does."""
     unsafe = F.element_at(F.filter(F.col("files.path"), lambda path: path.rlike(UNSAFE_PATH)), 1)
     folded = F.transform("files", lambda file: F.lower(file["path"]))
@@ -225,7 +259,7 @@ def _judgement() -> list[Column]:
             "BAD_RECORD",
             F.lit("no revision, or not a commit id"),
         ),
-        (F.col("rank") > 1, "RENAMED", F.concat(F.lit("now "), F.col("model_id"))),
+        (F.col("former").isNotNull(), "RENAMED", F.concat(F.lit("now "), F.col("model_id"))),
     ]
     code, problem = F.lit(None).cast("string"), F.lit(None).cast("string")
     for condition, name, words in reversed(rules):
@@ -233,4 +267,4 @@ def _judgement() -> list[Column]:
             F.when(condition, name).otherwise(code),
             F.when(condition, words).otherwise(problem),
         )
-    return [code.alias("code"), problem.alias("problem")]
+    return {"code": code, "problem": problem}

@@ -1,4 +1,4 @@
-"""Sample images from the eligible generators, one child process a model."""
+"""Sample images from the generators of a plan, or from all eligible ones, one child process a model."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
 from generation.execution import Standing, carry_out, standing, start_workers
-from generation.inputs import eligible_generators, read_prompts
+from generation.inputs import read_prompts, wanted_generators
 from generation.plan import Plan, make_plan, needs_prompts
 from generation.settings import GenerateSettings
 
@@ -19,13 +19,17 @@ from generation.settings import GenerateSettings
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
     stage = Stage("generate", "images")
-    generators = eligible_generators(settings.root, settings.generators)
+    generators = wanted_generators(settings)
     prompts = read_prompts(settings.root, settings.prompts) if needs_prompts(generators) else []
     plan = make_plan(generators, prompts, settings)
     with table_lock(settings.root, GENERATION_ATTEMPTS.name):
         left = standing(plan, settings)
         new, refused = _sample(plan, left, settings) if left.work else (0, 0)
     note = f"{len(plan.tasks)} generators, plan {plan.plan_id}"
+    if closed := [generator for generator in generators if generator.refused]:
+        for generator in closed:
+            print(f"generate: {generator.generator_id}: not sampled, {generator.refused}", file=sys.stderr)
+        note += f", {len(closed)} of them not eligible any more"
     return stage.finish(plan.images, new, refused + left.given_up, left.already_there, note)
 
 

@@ -1,24 +1,29 @@
 """A landed crawl of made-up model records, heavy-tailed and messy like the Hub's, for benchmarks at full scale.
 
-    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000 [--changed 0.01] [--gone 0.005]
+    python tests/benchmarks/synthetic_crawl.py --root LAKE --models 1000000
+    … --models 1000000 --crawl-id 20260201T000000Z --changed 0.01 --gone 0.005 --new 0.02
 
 Record i depends on (seed, i) alone, so a second crawl of the same seed differs only by what --changed, --gone and
---new ask for. Downloads follow a Pareto law, creation times grow with i, most models are adapters or fine-tunes of
-a few bases, and 0.1 % of the records are broken in one of the ways that `catalogue` must name.
+--new ask for, and by exactly that many models. Downloads follow a Pareto law, creation times grow with i, most
+models are adapters or fine-tunes of a few bases. Of 10,000 records 10 are broken in one of the ways that
+`catalogue` must name or bear, and 2 are listed twice.
 """
 
 import argparse
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl.models.landing import LOAD, CrawlState, Landing
+from etl.models.landing import LOAD, CrawlState, Landing, Walk
 
 PAGE = 1000
-START = datetime(2022, 8, 22, tzinfo=UTC)
+START, DAYS = datetime(2022, 8, 22, tzinfo=UTC), 1100
+LISTING = "filter=diffusers"
 CLASSES = [
     ("StableDiffusionPipeline", 45),
     ("StableDiffusionXLPipeline", 30),
@@ -32,6 +37,24 @@ CLASSES = [
 LICENCES = [("creativeml-openrail-m", 50), ("openrail++", 20), ("apache-2.0", 8), ("mit", 4), ("other", 10)]
 LICENCES += [("cc-by-nc-nd-4.0", 1), ("", 7)]
 BROKEN = ("no id", "no revision", "unsafe file", "wrong types")
+REFUSED = {"no id": "BAD_RECORD", "no revision": "BAD_RECORD", "unsafe file": "UNSAFE_NAME", "twice": "DUPLICATE"}
+"""Codes in `rejects`; wrong types cost only those fields."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What `catalogue` must find in a crawl, as exact numbers."""
+
+    crawl_id: str
+    pages: int
+    records: int
+    refused: dict[str, int]
+    """By code in `rejects`."""
+    there: int
+    """Models that are good and there."""
+    new: int
+    changed: int
+    gone: int
 
 
 def draw(rng: random.Random, weighted: list[tuple[str, int]]) -> str:
@@ -52,10 +75,11 @@ def model_id(seed: int, i: int) -> str:
 def record(seed: int, i: int, total: int, edition: int) -> dict[str, Any]:
     """Return model i's listing record; `edition` above 0 is a changed card: another revision, the same weights."""
     rng = random.Random(f"{seed}/{i}")
-    created = START + timedelta(days=1500) * (i / max(total, 1))
+    created = START + timedelta(days=DAYS) * (i / max(total, 1))
     name, kind = model_id(seed, i), rng.random()
     tags = ["diffusers", "safetensors", "text-to-image", "region:us"]
-    files, card = ["README.md", ".gitattributes"], {}
+    files = ["README.md", ".gitattributes"]
+    card: dict[str, Any] = {}
     licence, pipeline = draw(rng, LICENCES), draw(rng, CLASSES)
     base = model_id(seed, min(i, int(rng.paretovariate(0.9)) % 2000)) if i else None
     if kind < 0.55 and base:
@@ -120,33 +144,62 @@ def broken(item: dict[str, Any], way: str) -> dict[str, Any]:
             return item | {"downloads": "many", "tags": {"a": 1}, "cardData": None, "createdAt": 7}
 
 
-def records(models: int, seed: int, changed: float, gone: float, new: float) -> Iterator[dict[str, Any]]:
-    """Yield one crawl's records; `changed`, `gone`, `new` are shares of `models` since the first crawl."""
-    for i in range(models + round(models * new)):
-        fate = random.Random(f"{seed}/{i}/fate").random()
-        if i < models and fate < gone:
-            continue
-        item = record(seed, i, models, edition=int(i < models and gone <= fate < gone + changed))
-        oddity = random.Random(f"{seed}/{i}/oddity").random()
-        yield broken(item, BROKEN[int(oddity * 4000) % 4]) if oddity < 0.001 else item
+def oddity(seed: int, i: int) -> str | None:
+    """Return how model i is odd: broken in a way, or listed `twice`; None for nearly all."""
+    place = int(random.Random(f"{seed}/{i}/oddity").random() * 10_000)
+    return BROKEN[place % len(BROKEN)] if place < 10 else "twice" if place < 12 else None
+
+
+def fates(models: int, seed: int, changed: float, gone: float) -> tuple[set[int], set[int]]:
+    """Return the models that changed and those that are gone since the first crawl: exact shares of `models`.
+
+    Only sound ones, which are in the tables: the others could not be found to change.
+    """
+    numbers = round(models * changed), round(models * gone)
+    order = random.Random(f"{seed}/fates").sample(range(models), models)
+    sound = (i for i in order if oddity(seed, i) is None)
+    return {next(sound) for _ in range(numbers[0])}, {next(sound) for _ in range(numbers[1])}
 
 
 def land(
     root: str, crawl_id: str, models: int, seed: int = 1, changed: float = 0, gone: float = 0, new: float = 0
-):
-    """Land the crawl under `root`, as far as a crawl comes before it is loaded; return its state."""
+) -> Told:
+    """Land a whole crawl; `changed`, `gone` and `new` are shares of `models` since the first crawl of the seed."""
     landing = Landing(root)
-    state = CrawlState(crawl_id, "127.0.0.1", ["filter=diffusers"], 0, phase=LOAD)
+    state = CrawlState(crawl_id, "127.0.0.1", [LISTING], 0, walks=[Walk(LISTING)], phase=LOAD)
+    edited, missing = fates(models, seed, changed, gone)
     page: list[dict[str, Any]] = []
-    for item in records(models, seed, changed, gone, new):
-        page.append(item)
-        if len(page) == PAGE:
-            landing.land_page(state, f"/api/models?page={len(state.pages)}", page)
-            page = []
+    seen: dict[str, int] = {}
+    refused: Counter[str] = Counter()
+
+    def flush() -> None:
+        landing.land_page(state, f"/api/models?page={len(state.pages)}", page, seen)
+        page.clear()
+
+    for item, odd in records(models, seed, edited, missing, round(models * new)):
+        page += [item, item] if odd == "twice" else [item]
+        refused.update([REFUSED[odd]] if odd in REFUSED else [])
+        if len(page) >= PAGE:
+            flush()
     if page:
-        landing.land_page(state, f"/api/models?page={len(state.pages)}", page)
+        flush()
     landing.save(state)
-    return state
+    there = state.records - refused.total()
+    first = not (changed or gone or new)
+    fresh = there if first else round(models * new)
+    return Told(crawl_id, len(state.pages), state.records, dict(refused), there, fresh, len(edited), len(missing))
+
+
+def records(
+    models: int, seed: int, edited: set[int], missing: set[int], new: int
+) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Yield one crawl's records, each with its oddity; new models have none."""
+    for i in range(models + new):
+        if i in missing:
+            continue
+        odd = oddity(seed, i) if i < models else None
+        item = record(seed, i, models, edition=int(i in edited))
+        yield broken(item, odd) if odd in BROKEN else item, odd
 
 
 if __name__ == "__main__":
@@ -158,5 +211,5 @@ if __name__ == "__main__":
     parser.add_argument("--gone", type=float, default=0.0)
     parser.add_argument("--new", type=float, default=0.0)
     asked = parser.parse_args()
-    landed = land(asked.root, asked.crawl_id, asked.models, 1, asked.changed, asked.gone, asked.new)
-    print(json.dumps({"crawl_id": landed.crawl_id, "pages": len(landed.pages), "records": landed.records}))
+    told = land(asked.root, asked.crawl_id, asked.models, 1, asked.changed, asked.gone, asked.new)
+    print(json.dumps(asdict(told)))

@@ -21,6 +21,7 @@ from etl.lake import snapshot
 from etl.lake.schemas import HUB_RECORDS, REJECTS
 from etl.models.crawl import CrawlStopped, ask_details, walk, wants_detail
 from etl.models.hub import HubClient
+from etl.models.itinerary import expected_cost, open_crawl, told
 from etl.models.landing import DETAIL, DONE, LOAD, CrawlState, Landing
 from etl.models.settings import CrawlSettings
 from tests.etl.tiny_hub import write_repository
@@ -56,7 +57,7 @@ def arguments(root: str, hub: DemoHub) -> list[str]:
 def crawl(root: str, hub: DemoHub, **changes: Any) -> CrawlState:
     """Walk and ask for details, as the job does before it needs Spark; waits are skipped."""
     config, landing = settings(root, hub, **changes), Landing(root)
-    client, state = HubClient(hub.endpoint, sleep=lambda _: None), landing.open(config, NOW)
+    client, state = HubClient(hub.endpoint, sleep=lambda _: None), open_crawl(landing, config, NOW)
     walk(client, landing, state, config.page_size)
     ask_details(client, landing, state, lambda *_: False, config.workers)
     return state
@@ -103,12 +104,14 @@ def test_an_unfinished_crawl_of_the_same_settings_is_taken_up_and_a_finished_one
 ) -> None:
     landing, config = Landing(root), settings(root, hub)
     state = crawl(root, hub)
-    assert landing.open(config, NOW).crawl_id == state.crawl_id
-    assert landing.open(settings(root, hub, limit=9), NOW).crawl_id != state.crawl_id
-    assert landing.open(settings(root, hub, endpoint="https://huggingface.co"), NOW).crawl_id != state.crawl_id
+    assert open_crawl(landing, config, NOW).crawl_id == state.crawl_id
+    assert open_crawl(landing, settings(root, hub, limit=9), NOW).crawl_id != state.crawl_id
+    assert (
+        open_crawl(landing, settings(root, hub, endpoint="https://huggingface.co"), NOW).crawl_id != state.crawl_id
+    )
     state.phase = DONE
     landing.save(state)
-    assert landing.open(config, NOW).crawl_id == "20261101T120001Z"
+    assert open_crawl(landing, config, NOW).crawl_id == "20261101T120001Z"
 
 
 @pytest.mark.parametrize(("point", "pages_asked"), [("crawl:after-page", 3), ("crawl:before-state", 4)])
