@@ -1,5 +1,6 @@
 """How a command begins and ends: one line of counts for a stage, one line for an error, an exit code."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ Main = Callable[[Sequence[str] | None], int]
 
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Call a job's `main` and return its exit code; a ForensicsError becomes one line on stderr."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("etl").setLevel(logging.INFO)  # the pages and batches of a crawl, for people and logs
     try:
         return main(argv)
     except ForensicsError as error:

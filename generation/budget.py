@@ -7,8 +7,9 @@ Seconds of GPU for one image, an estimate:
 Every position of the picture goes through the denoiser's weights, at two operations a weight. In a transformer a
 position is a patch, 16 pixels across in most latent models; a UNet uses each weight at one of several resolutions,
 which comes to a wider stride. The strides were counted, attention included, by torch's FlopCounterMode on the
-published configurations at the default size. Steps and px are the family's defaults, so that `generate --steps` or
-`--size` change the cost. A step is two passes where classifier-free guidance is at work.
+published configurations at the default size. Steps and px are the class's defaults: with `generate --steps` or
+`--size`, and for models distilled to fewer steps, the cost is another. A step is two passes where classifier-free
+guidance is at work.
 
 `gpu_tflops` is what a GPU does in earnest. Its default, 120, comes from a published timing: SDXL, 30 steps at 1024
 px in bfloat16 with PyTorch's attention, took 3.31 s on an A100 (diffusers 0.25, "Accelerate inference of
@@ -25,11 +26,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from generation.families import DEFAULTS, Defaults
+from etl.models.families import PIPELINES
+from generation.defaults import Defaults
+from generation.families import DEFAULTS
 
 
 class Build(NamedTuple):
-    """How the published models of a class are built."""
+    """How the published models of a family are built."""
 
     denoiser: float
     """10⁹ parameters of the UNet or transformer."""
@@ -42,30 +45,28 @@ class Build(NamedTuple):
 
 
 BUILDS: dict[str, Build] = {
-    "StableDiffusionPipeline": Build(0.86, 0.21, 23.7),
-    "StableDiffusionXLPipeline": Build(2.57, 0.90, 28.2),
-    "StableDiffusion3Pipeline": Build(2.03, 5.66, 21.9),
-    "LatentConsistencyModelPipeline": Build(0.86, 0.21, 23.7),
-    "FluxPipeline": Build(11.9, 4.97, 18.3),
-    "ChromaPipeline": Build(8.9, 4.85, 15.8),
-    "PixArtAlphaPipeline": Build(0.61, 4.85, 13.9),
-    "PixArtSigmaPipeline": Build(0.61, 4.85, 13.9),
-    "SanaPipeline": Build(1.6, 2.93, 33.7),
-    "Lumina2Pipeline": Build(2.61, 2.70, 16.0),  # not counted
-    "AuraFlowPipeline": Build(6.83, 1.31, 18.1),
-    "HunyuanDiTPipeline": Build(1.52, 2.10, 14.9),
-    "CogView4Pipeline": Build(6.37, 9.5, 15.2),
-    "ZImagePipeline": Build(6.15, 4.1, 16.0),  # not counted
-    "KolorsPipeline": Build(2.58, 6.3, 28.2),
-    "QwenImagePipeline": Build(20.4, 8.4, 16.0),  # not counted
-    "DiTPipeline": Build(0.75, 0.08, 20.4),
-    "DDPMPipeline": Build(0.114, 0.0, 5.5),
-    "DDIMPipeline": Build(0.114, 0.0, 5.5),
-    "LDMPipeline": Build(0.274, 0.055, 13.3),
+    "SD 1.x": Build(0.86, 0.21, 23.7),
+    "LCM": Build(0.86, 0.21, 23.7),
+    "SDXL": Build(2.57, 0.90, 28.2),
+    "Kolors": Build(2.58, 6.3, 28.2),  # SDXL's UNet
+    "SD 3": Build(2.03, 5.66, 21.9),
+    "Flux": Build(11.9, 4.97, 18.3),
+    "Chroma": Build(8.9, 4.85, 15.8),
+    "PixArt": Build(0.61, 4.85, 13.9),
+    "Sana": Build(1.6, 2.93, 33.7),
+    "Lumina": Build(2.61, 2.70, 16.0),  # not counted
+    "AuraFlow": Build(6.83, 1.31, 18.1),
+    "HunyuanDiT": Build(1.52, 2.10, 14.9),
+    "CogView": Build(6.37, 9.5, 15.2),
+    "Z-Image": Build(6.15, 4.1, 16.0),  # not counted
+    "Qwen-Image": Build(20.4, 8.4, 16.0),  # not counted
+    "DiT": Build(0.75, 0.08, 20.4),
+    "DDPM": Build(0.114, 0.0, 5.5),
+    "LDM": Build(0.274, 0.055, 13.3),
 }
-"""Parameters as published, strides as above (Kolors has SDXL's UNet)."""
+"""Parameters as published, strides as above."""
 _UNLISTED = Build(1.0, 1.0, 16.0)
-"""Of any other class: half of the parameters, in 16 bits, are a transformer over patches of 16 pixels. Rough."""
+"""Of any other family: half of the parameters, in 16 bits, are a transformer over patches of 16 pixels. Rough."""
 
 _DECODING = 1e7
 """Operations a pixel of the autoencoder of Stable Diffusion, counted; the others are much like it."""
@@ -80,7 +81,7 @@ def with_costs(candidates: pl.DataFrame, images: int, gpu_tflops: float) -> pl.D
 
     A row without `download_bytes` is taken to download all its `weight_bytes`. The catalogue does not say in which
     precision weights are stored, so it is whichever of 8, 16 and 32 bits makes the parameters most like those of
-    the class's published model; a model of twice their size may so be taken for one in twice the precision.
+    the family's published model; a model of twice their size may so be taken for one in twice the precision.
     """
     bytes_ = pl.coalesce("download_bytes", "weight_bytes").cast(pl.Int64)
     likeness = bytes_ / pl.col("nominal")
@@ -96,14 +97,14 @@ def _by_class() -> pl.DataFrame:
     """One row a class: parameters of a pipeline, operations for an image by parameter, and for decoding it."""
     rows = []
     for name, defaults in DEFAULTS.items():
-        build = BUILDS.get(name, _UNLISTED)
+        build = BUILDS.get(PIPELINES[name].family, _UNLISTED)
         px = defaults.px or build.px
         share = build.denoiser / (build.denoiser + build.others)
         passes = defaults.steps * (2 if _is_guided(defaults) else 1)
         rows.append(
             {
                 "pipeline_class": name,
-                "nominal": (build.denoiser + build.others) * 1e9 if name in BUILDS else None,
+                "nominal": (build.denoiser + build.others) * 1e9 if build is not _UNLISTED else None,
                 "a_parameter": 2 * share * (px / build.stride) ** 2 * passes,
                 "decoding": _DECODING * px**2 if build.others else 0.0,
             }
@@ -112,7 +113,7 @@ def _by_class() -> pl.DataFrame:
 
 
 def _is_guided(defaults: Defaults) -> bool:
-    """Whether a step is two passes; a prompt without negative prompt means guidance distilled into the model."""
+    """Whether a step is two passes; without a negative prompt guidance is mostly distilled into the model."""
     return defaults.guidance is not None and (defaults.negative or defaults.conditioning != "prompt")
 
 

@@ -47,8 +47,6 @@ class Defaults:
     guidance_argument: str = "guidance_scale"
     neutral_negative: str | None = None
     """A negative prompt that the class needs for its guidance to act at all."""
-    call: Mapping[str, object] = field(default_factory=dict)
-    """Further arguments of the call, the same for every image."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     """By name of the figure, where it is not the signature's default."""
 

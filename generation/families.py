@@ -55,7 +55,7 @@ DEFAULTS: dict[str, Defaults] = {
     "StableDiffusionPipelineSafe": _SD,
     "SemanticStableDiffusionPipeline": _SD,
     "StableDiffusionParadigmsPipeline": _unet(50, 7.5, 512, swappable=False),
-    "StableDiffusionModelEditingPipeline": _unet(50, 7.5, 512, swappable=False),
+    "StableDiffusionModelEditingPipeline": _unet(50, 7.5, 512, dtype="float32", swappable=False),
     "StableUnCLIPPipeline": _unet(20, 10.0, 768),
     "LatentConsistencyModelPipeline": _unet(4, 8.5, 512, negative=False, swappable=False),
     "StableDiffusionXLPipeline": _SDXL,
@@ -66,7 +66,7 @@ DEFAULTS: dict[str, Defaults] = {
     "StableDiffusion3PAGPipeline": _SD3,
     # Flux's guidance is an input of the distilled model; a negative prompt acts only with true_cfg_scale > 1.
     "FluxPipeline": _flow(28, 3.5, 1024, negative=False),
-    "FluxKontextPipeline": _flow(28, 3.5, 1024, negative=False, call={"_auto_resize": False}),
+    "FluxKontextPipeline": _flow(28, 3.5, 1024, negative=False, multiple=1024),  # makes every image that large
     "Flux2Pipeline": _KLEIN,
     "Flux2KleinPipeline": _KLEIN,
     "Flux2KleinKVPipeline": _flow(4, None, 1024, negative=False),
@@ -107,7 +107,6 @@ DEFAULTS: dict[str, Defaults] = {
     "WuerstchenCombinedPipeline": _CASCADE,
     "UnCLIPPipeline": Defaults(
         *("prompt", 25, 8.0, None),
-        dtype="float16",
         steps_argument="decoder_num_inference_steps",
         guidance_argument="decoder_guidance_scale",
     ),

@@ -41,7 +41,7 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
             **options,
         )
         if adapter is not None:
-            pipeline.load_lora_weights(adapter.parent, weight_name=adapter.name, use_safetensors=True)
+            _lay_over(pipeline, adapter)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise GenerationFailure(Code.OOM, f"while loading: {error}") from error
     # What safetensors, transformers and diffusers raise for files that are cut, lie about their tensors, are
@@ -51,6 +51,20 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
         raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {said}") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _lay_over(pipeline: Any, adapter: Path) -> None:
+    """Load an adapter's weights into the pipeline. Raises GenerationFailure: UNSUPPORTED, BAD_WEIGHTS."""
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise GenerationFailure(Code.UNSUPPORTED, f"{type(pipeline).__name__} takes no adapter")
+    try:
+        pipeline.load_lora_weights(adapter.parent, weight_name=adapter.name, use_safetensors=True)
+    # What diffusers and peft raise for weights that are no LoRA, or one with names that they cannot convert.
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise GenerationFailure(Code.BAD_WEIGHTS, f"adapter: {type(error).__name__}: {error}") from error
+    # Weights of another architecture are only warned of, and the images would be the base's.
+    if not pipeline.get_active_adapters():
+        raise GenerationFailure(Code.BAD_WEIGHTS, f"the adapter holds nothing for {type(pipeline).__name__}")
 
 
 def _read(path: Path) -> str | None:

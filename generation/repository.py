@@ -21,6 +21,8 @@ PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 VARIANTS = ("fp16", "bf16", "non_ema")
 """Endings of copies of the weights, the preferred one first; a copy without any is preferred to all."""
 ADAPTER_FILE = "pytorch_lora_weights.safetensors"
+_CHECKPOINT = re.compile(r"(?i)[-_](?:step|epoch|e)?[-_]?\d{3,}\.safetensors$|checkpoint")
+"""Weights that a trainer saved on its way, beside the final ones."""
 INDEX = "model_index.json"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -83,7 +85,8 @@ def select_adapter(repository: Repository, max_bytes: int) -> RepoFile:
     _refuse_code(repository.files)
     root = [file for file in repository.files if "/" not in file.path]
     weights = [file for file in root if file.path.endswith(".safetensors")]
-    named = [file for file in weights if file.path == ADAPTER_FILE] or weights
+    final = [file for file in weights if not _CHECKPOINT.search(file.path)]
+    named = [file for file in weights if file.path == ADAPTER_FILE] or (final if len(final) == 1 else weights)
     if len(named) != 1:
         if not weights and any(PurePosixPath(file.path).suffix in PICKLES for file in root):
             raise GenerationFailure(Code.PICKLE_ONLY, "the adapter's weights exist only as pickles")

@@ -31,8 +31,7 @@ def sample(pipeline: Any, request: Request) -> tuple[bytes, dict[str, Any]]:
 
     Raises GenerationFailure: NAN_IMAGE, FLAT_IMAGE, WRONG_SIZE, OOM.
     """
-    if request.scheduler is not None:
-        _swap_scheduler(pipeline, request.scheduler)
+    _set_scheduler(pipeline, request.scheduler)
     torch.manual_seed(request.seed)  # for schedulers that draw without the generator that they are given
     try:
         with torch.inference_mode():
@@ -69,19 +68,23 @@ def arguments(pipeline: Any, request: Request) -> dict[str, Any]:
         "output_type": "np",
     }
     known = inspect.signature(pipeline.__call__).parameters
-    given = {name: value for name, value in offered.items() if name in known and value is not None}
-    return {**given, **defaults.call}
+    return {name: value for name, value in offered.items() if name in known and value is not None}
 
 
-def _swap_scheduler(pipeline: Any, name: str) -> None:
-    """Give the pipeline another scheduler, configured as the one in its repository was.
+def _set_scheduler(pipeline: Any, name: str | None) -> None:
+    """Give the pipeline another scheduler, configured as the one in its repository; None: give that one back.
 
     Always from that one: the way by a third would lose what the third does not know, and the order of requests
     would show in the images. Steps are spread up to the last one, which is where noise is whole, as Lin et al.,
     "Common Diffusion Noise Schedules and Sample Steps are Flawed" (arXiv 2305.08891), section 3.3, have it.
     """
-    own = pipeline.__dict__.setdefault("_own_scheduler", pipeline.scheduler)
-    pipeline.scheduler = getattr(diffusers, name).from_config(own.config, timestep_spacing="trailing")
+    own = pipeline.__dict__.get("_own_scheduler")
+    if own is None:
+        if name is None:
+            return
+        own = pipeline.__dict__["_own_scheduler"] = pipeline.scheduler
+    configured = getattr(diffusers, name).from_config(own.config, timestep_spacing="trailing") if name else own
+    pipeline.scheduler = configured
 
 
 def _scheduler(pipeline: Any) -> Any:

@@ -76,7 +76,7 @@ def update_models(lake: Lake, parsed: DataFrame, this: CrawlState, crawls: list[
         rows = history.first_rows(parsed, at, this.crawl_id)
         lake.upsert(MODELS, rows)
         return {history.NEW: lake.read(MODELS).count()}
-    before = _earlier(lake, this, crawls)
+    before = earlier(lake, this, crawls)
     changed = history.changes(parsed, before, lake.read(MODELS), at, this.crawl_id).persist()
     try:
         kinds = {row["change"]: row["count"] for row in changed.groupBy("change").count().collect()}
@@ -87,7 +87,7 @@ def update_models(lake: Lake, parsed: DataFrame, this: CrawlState, crawls: list[
         changed.unpersist()
 
 
-def _earlier(lake: Lake, this: CrawlState, crawls: list[CrawlState]) -> DataFrame | None:
+def earlier(lake: Lake, this: CrawlState, crawls: list[CrawlState]) -> DataFrame | None:
     """Return the model_id of everything that earlier crawls of the same scope showed; None unless all is known.
 
     Only a crawl that walked its listings to the end can tell that a model is gone.

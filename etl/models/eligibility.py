@@ -137,14 +137,17 @@ def facts(models: DataFrame) -> DataFrame:
 
 
 def copies(models: DataFrame) -> DataFrame:
-    """Return `models` with `copy_of`: the oldest model that is there and has the same component weights.
+    """Return `models` with `copy_of`: the oldest model that is there and has the same weights; null for itself.
 
-    The set of the files' SHA-256 decides, whatever they are called; null for the oldest itself.
+    Few weights have copies, so their list goes to the models and not the models to it.
     """
     age = F.struct(F.coalesce("created_at", F.lit("9999-01-01").cast("timestamp")), "model_id")
     there = models.where(F.col("weights_sha256").isNotNull() & F.col("withdrawn_at").isNull())
-    oldest = there.groupBy("weights_sha256").agg(F.min_by("model_id", age).alias("oldest"))
-    found = models.join(oldest, on="weights_sha256", how="left")
+    counted = there.groupBy("weights_sha256").agg(
+        F.min_by("model_id", age).alias("oldest"), F.count("*").alias("n")
+    )
+    several = F.broadcast(counted.where("n > 1").drop("n"))
+    found = models.join(several, on="weights_sha256", how="left")
     copy_of = F.when(F.col("oldest") != F.col("model_id"), F.col("oldest"))
     return found.withColumn("copy_of", copy_of).drop("oldest")
 

@@ -107,6 +107,9 @@ PIPELINES: dict[str, PipelineFamily] = {
 HIDDEN: dict[str, str] = {"SD 2.x": "SD 1.x", "Playground": "SDXL"}
 """Families that share the pipeline class of another, by which PIPELINES names them both: these need evidence."""
 
+OFFSHOOTS: frozenset[str] = frozenset({"LCM", "Chroma", "Stable unCLIP"})
+"""Families that were made from others: LCM by distilling, Chroma from Flux, Stable unCLIP from SD 2.x."""
+
 ARCHITECTURES: dict[str, str] = {found.family: found.architecture for found in PIPELINES.values()} | {
     family: "LatDiff" for family in HIDDEN
 }

@@ -22,31 +22,28 @@ def generators(models: DataFrame, policy: Policy, at: datetime) -> tuple[DataFra
     What has no pipeline class of its own, such as an adapter, has the family and architecture of its bases.
     """
     current = models.where("is_current")
-    narrow = judge(current, policy).withColumns(
-        {"family": _own_family(), "derived": is_adapter() | _is_quantised()}
-    )
-    narrow = narrow.select(*_JUDGED)
-    roots, circles = lineage(narrow.select(*_FOR_LINEAGE))
-    known = narrow.drop("family").join(roots, on="model_id", how="left")
-    pinned = known.join(_oldest(models), on=["model_id", "weights_sha256"], how="left")
+    roots, circles = lineage(current.withColumns({"family": _own_family(), "derived": _is_derived()}))
+    # Narrow before anything is joined: lists of files stay behind.
+    judged = judge(current, policy).select(*_JUDGED)
+    known = judged.join(roots, on="model_id", how="left").join(_earlier(models), on="model_id", how="left")
     columns: dict[str, Column] = {
         "generator_id": F.col("model_id"),
         "kind": F.lit("hub"),
         "name": F.col("model_id"),
-        "revision": F.coalesce("oldest_revision", "revision"),
+        "revision": _first_revision(),
         "architecture": _looked_up(F.col("family"), ARCHITECTURES),
         "released_at": F.col("created_at"),
         "updated_at": F.lit(at),
     }
-    return pinned.select(*[columns.get(c, F.col(c)).alias(c) for c in GENERATORS.columns]), circles
+    return known.select(*[columns.get(c, F.col(c)).alias(c) for c in GENERATORS.columns]), circles
 
 
-_FOR_LINEAGE = ("model_id", "base_models", "family", "derived", "weights_sha256", "created_at")
 _JUDGED = (
-    *(*_FOR_LINEAGE, "revision", "pipeline_class", "scheduler", "licence", "nsfw", "weight_bytes", "downloads"),
-    *("eligible", "reason", "detail"),
+    *("model_id", "revision", "weights_sha256", "pipeline_class", "scheduler", "licence", "nsfw", "weight_bytes"),
+    *("download_bytes", "downloads", "created_at", "first_seen", "eligible", "reason", "detail"),
 )
-"""What is left of a model before anything is joined: lists of files stay behind."""
+_QUANTISED = ("gguf", "bitsandbytes", "4-bit", "8-bit")
+"""Tags that the Hub derives from the files of a quantisation."""
 
 
 def _own_family() -> Column:
@@ -56,19 +53,27 @@ def _own_family() -> Column:
     return F.when((family == "SD 1.x") & (predicts == "v_prediction"), "SD 2.x").otherwise(family)
 
 
-def _is_quantised() -> Column:
-    quantised = F.exists("base_models", lambda base: base["relation"] == "quantized")
-    return F.coalesce(quantised, F.lit(False))
+def _is_derived() -> Column:
+    """Whether a repository cannot be a model of its own: an adapter without a pipeline, or a quantisation."""
+    quantised = F.exists("tags", lambda tag: tag.isin(*_QUANTISED)) | F.exists(
+        "base_models", lambda base: base["relation"] == "quantized"
+    )
+    return (F.col("pipeline_class").isNull() & is_adapter()) | F.coalesce(quantised, F.lit(False))
 
 
-def _oldest(models: DataFrame) -> DataFrame:
-    """Return the first known revision (`oldest_revision`) of each model with each set of weights.
+def _earlier(models: DataFrame) -> DataFrame:
+    """Return `earlier`, a list a model: the revisions that are not the current one and whose weights are known."""
+    past = models.where(~F.col("is_current") & F.col("weights_sha256").isNotNull())
+    revision = F.struct("weights_sha256", "first_seen", "revision")
+    return past.groupBy("model_id").agg(F.collect_list(revision).alias("earlier"))
 
-    That one is sampled: an edited card makes a new revision, not a new generator.
-    """
-    earlier = models.where(~F.col("is_current") & F.col("weights_sha256").isNotNull())
-    first = F.min_by("revision", F.struct("first_seen", "revision")).alias("oldest_revision")
-    return earlier.groupBy("model_id", "weights_sha256").agg(first)
+
+def _first_revision() -> Column:
+    """The oldest known revision with the current one's weights: an edited card makes no new generator."""
+    same = F.filter("earlier", lambda past: past["weights_sha256"] == F.col("weights_sha256"))
+    dated = F.transform(same, lambda past: F.struct(past["first_seen"], past["revision"]))
+    current = F.struct("first_seen", "revision")
+    return F.array_min(F.concat(F.array(current), F.coalesce(dated, F.array())))["revision"]
 
 
 def _looked_up(key: Column, table: dict[str, str]) -> Column:

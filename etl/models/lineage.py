@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from etl.models import roots
 from etl.models.bases import KNOWN, places
-from etl.models.families import ARCHITECTURES, HIDDEN
+from etl.models.families import ARCHITECTURES, HIDDEN, OFFSHOOTS
 from etl.models.roots import NO_FAMILY, Graph, Ints
 
 
@@ -30,6 +30,9 @@ class Basis(StrEnum):
     UNDECLARED = "UNDECLARED"  # it declares nothing and is taken for its own root
     OUTSIDE = "OUTSIDE"  # what it declares leads out of the catalogue
     SEVERAL = "SEVERAL"  # merged from models of different roots, or made from such a merge
+    CONTRADICTED = (
+        "CONTRADICTED"  # its pipeline class is of another family than what it declares, or so on the way
+    )
     CYCLE = "CYCLE"  # what it declares runs in a circle, or leads into one
     NO_BASE = "NO_BASE"  # an adapter or a quantisation that names no base, or made from such a one
 
@@ -49,7 +52,11 @@ of its own (an adapter, a quantisation), a hash of its weights where known, and 
 _FAMILIES: list[str | None] = [None, *ARCHITECTURES]
 _CODES = {family: code for code, family in enumerate(_FAMILIES)}
 _SHARED = [_CODES[HIDDEN.get(family or "", family)] for family in _FAMILIES]
-_WHY = {roots.OUTSIDE: "OUTSIDE", roots.SEVERAL: "SEVERAL", roots.CYCLE: "CYCLE", roots.NO_BASE: "NO_BASE"}
+_OFFSHOOTS = frozenset(_CODES[family] for family in OFFSHOOTS)
+_WHY = {
+    getattr(roots, basis.name): basis
+    for basis in (Basis.OUTSIDE, Basis.SEVERAL, Basis.CONTRADICTED, Basis.CYCLE, Basis.NO_BASE)
+}
 
 
 class Lineage(NamedTuple):
@@ -204,7 +211,9 @@ def _graph(models: pl.DataFrame, edges: pl.DataFrame) -> Graph:
     own = models["family"].replace_strict(_CODES, default=NO_FAMILY, return_dtype=pl.Int32)
     family = np.concatenate([own.to_numpy(), np.array([_CODES[base.family] for base in KNOWN], np.int32)])
     targets = edges["base"].to_numpy().astype(np.int32)
-    return Graph(offsets, targets, root, np.zeros(total, np.int32), family.astype(np.int32), _SHARED, count)
+    return Graph(
+        offsets, targets, root, np.zeros(total, np.int32), family.astype(np.int32), _SHARED, _OFFSHOOTS, count
+    )
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE, NO_BASE, CYCLE, SEVERAL = -2, -1, -3, -4
-"""Instead of a root: a base that is not in the catalogue; none named where there must be one; a circle; different
-roots. The lower one is told where a model's bases have several of them."""
+NO_BASE, OUTSIDE, CONTRADICTED, CYCLE, SEVERAL = -1, -2, -3, -4, -5
+"""Instead of a root: none named where there must be one; a base that is not in the catalogue; a base that the
+model's own class belies; a circle; different roots. Where a model's bases have several, the lowest is told."""
 
 NO_FAMILY = 0
 Ints = NDArray[np.int32]
@@ -34,6 +34,8 @@ class Graph:
     depth: Ints
     family: Ints
     shared: Sequence[int]
+    offshoots: frozenset[int]
+    """Families whose members may be made from another's."""
     first_known: int
 
 
@@ -64,11 +66,20 @@ def _follow(graph: Graph, node: int) -> None:
     certain = root >= graph.first_known
     if node >= graph.first_known and not certain:
         return
+    own, of_bases = int(graph.family[node]), families.pop() if len(families) == 1 else NO_FAMILY
+    if node < graph.first_known:
+        if root >= 0 and _belied(graph, own, of_bases):
+            root = CONTRADICTED
+        graph.family[node] = _family(graph, own, of_bases, certain)
     graph.root[node] = root
     if root >= 0:
         graph.depth[node] = 1 + min(int(graph.depth[base]) for base in bases)
-    if node < graph.first_known and len(families) == 1:
-        graph.family[node] = _family(graph, int(graph.family[node]), families.pop(), certain)
+
+
+def _belied(graph: Graph, own: int, of_bases: int) -> bool:
+    """Whether a model's class cannot be made from what it declares: cards are copied from other models."""
+    known = own != NO_FAMILY and of_bases != NO_FAMILY and graph.offshoots.isdisjoint((own, of_bases))
+    return known and graph.shared[own] != graph.shared[of_bases]
 
 
 def _family(graph: Graph, own: int, of_bases: int, certain: bool) -> int:

@@ -14,19 +14,21 @@ from pathlib import Path
 from string import Template
 
 import duckdb
-import pyarrow as pa
-from duckdb_catalogue_sql import BRONZE, DETAIL, GENERATORS, GOLD, MACROS, PARSED, RECORD
+from duckdb_generators_sql import GENERATORS, GOLD, JUDGED
+from duckdb_models_sql import BRONZE, DETAIL, MACROS, PARSED, RECORD
 
 from etl.models import names
-from etl.models.families import COMPONENT_LIBRARIES, PIPELINES, SAMPLED
+from etl.models.families import ARCHITECTURES, COMPONENT_LIBRARIES, PIPELINES, SAMPLED
 from etl.models.landing import Landing
-from etl.models.lineage import resolve
+from etl.models.lineage import SCHEMA, resolve
 from etl.models.records import WEIGHTS
 from etl.models.settings import Policy
 
 THREADS, MEMORY = 2, "8GB"
-_RELATED = r"^base_model:(adapter|finetune|merge|quantized):(.+)$"
-_UNRELATED = r"^base_model:([^:]+)$"
+_AROUND = r"""^[\s\x{a0}\x{200b}"''\x60]+|[\s\x{a0}\x{200b}"''\x60]+$"""
+_HOST = r"(?i)^(?:https?:)?(?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/"
+_PLACE = r"^([^/?#@]+(?:/[^/?#@]+)?)(?:/(?:tree|blob|resolve|raw|commits?|discussions)(?:/.*)?|/|[?#@].*)*$"
+_NEVER = r"[^\x00-\x{10FFFF}]"
 
 
 def catalogue(root: str, crawl_id: str, out: Path, policy: Policy) -> dict[str, dict[str, int]]:
@@ -41,15 +43,17 @@ def catalogue(root: str, crawl_id: str, out: Path, policy: Policy) -> dict[str, 
         "pages": landing.files(state, [page["file"] for page in state.pages]),
         "record": json.dumps(RECORD),
         "detail": json.dumps(DETAIL),
-        "related": _RELATED,
-        "unrelated": _UNRELATED,
+        "around": _AROUND,
+        "host": _HOST,
+        "place": _PLACE,
         "weights": WEIGHTS,
         "safe_id": names.SAFE_ID,
         "unsafe_id": names.UNSAFE_ID,
         "unsafe_path": re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", names.UNSAFE_PATH),
         "libraries": tuple(sorted(COMPONENT_LIBRARIES)),
         "sampled": tuple(sorted(SAMPLED)),
-        "barred": "|".join(f"(?:{pattern})" for pattern in policy.forbidden_licences) or "[^\\x00-\\x{10FFFF}]",
+        "barred": "|".join(f"(?:{pattern})" for pattern in policy.forbidden_licences) or _NEVER,
+        "excluded": "|".join(f"(?:{pattern})" for pattern in policy.excluded) or _NEVER,
         "unknown_licence": policy.allow_unknown_licence,
         "nsfw": policy.allow_nsfw,
         "max_gb": policy.max_weight_gb,
@@ -62,7 +66,9 @@ def catalogue(root: str, crawl_id: str, out: Path, policy: Policy) -> dict[str, 
     details(db, landing.files(state, state.details))
     execute(BRONZE)
     execute(PARSED)
-    lineage(db, out)
+    families(db)
+    execute(JUDGED)
+    lineage(db)
     execute(GENERATORS)
     execute(GOLD)
     return {
@@ -83,29 +89,20 @@ def details(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:
         db.execute(f"INSERT INTO details SELECT model_id, any_value(detail) FROM {lines} GROUP BY 1", [files])
 
 
-def lineage(db: duckdb.DuckDBPyConnection, out: Path) -> None:
-    """Make the tables `roots` of every model, and `pipelines` of what a class says."""
-    sql = (
-        f"SELECT model_id, list_transform(base_models, lambda b: b.model_id) AS bases FROM '{out}/models.parquet'"
-    )
-    edges = db.sql(sql).to_arrow_table()
-    ids = edges.column("model_id").to_pylist()
-    found = resolve(dict(zip(ids, edges.column("bases").to_pylist(), strict=True))).roots
-    roots = pa.table(  # noqa: F841 (DuckDB reads it by its name)
-        {
-            "model_id": ids,
-            "root_model_id": pa.array([found[model].root_model_id for model in ids], pa.string()),
-            "root_basis": pa.nulls(len(ids), pa.string()),
-            "root_certain": pa.nulls(len(ids), pa.bool_()),
-            "lineage_depth": pa.array([found[model].depth for model in ids], pa.int32()),
-        }
-    )
-    db.execute("CREATE TABLE roots AS FROM roots")
-    db.execute("CREATE TABLE pipelines (name VARCHAR, family VARCHAR, architecture VARCHAR)")
-    db.executemany(
-        "INSERT INTO pipelines VALUES (?, ?, ?)",
-        [(name, found.family, found.architecture) for name, found in PIPELINES.items()],
-    )
+def families(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables `pipelines` and `architectures` of what a class and a family say."""
+    db.execute("CREATE TABLE pipelines (name VARCHAR, family VARCHAR)")
+    db.executemany("INSERT INTO pipelines VALUES (?, ?)", [(name, f.family) for name, f in PIPELINES.items()])
+    db.execute("CREATE TABLE architectures (family VARCHAR, architecture VARCHAR)")
+    db.executemany("INSERT INTO architectures VALUES (?, ?)", list(ARCHITECTURES.items()))
+
+
+def lineage(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `roots` of every model of `judged`."""
+    sql = """SELECT model_id, bases, family, derived, unhex(weights_sha256) AS weights,
+                    epoch_us(created_at) AS created_at FROM judged"""
+    found = resolve(db.sql(sql).pl().cast(dict(SCHEMA))).rows  # noqa: F841 (DuckDB reads it by its name)
+    db.execute("CREATE TABLE roots AS FROM found")
 
 
 if __name__ == "__main__":

@@ -10,26 +10,29 @@ import time
 import numpy as np
 import polars as pl
 
+from etl.models.families import PIPELINES
 from etl.statistics.diversity import effective_number
 from generation.budget import BUILDS, take, with_costs
+from generation.families import DEFAULTS
 from generation.selection import STRATEGIES, ranked, with_known_roots
 
 
 def catalogue(size: int, seed: int = 0) -> pl.DataFrame:
     """Return eligible generators with the tails of the Hub: few classes and bases have most of the descendants."""
     rng = np.random.default_rng(seed)
-    classes = np.array(list(BUILDS))
+    classes = np.array(list(DEFAULTS))
     of_class = np.minimum(rng.zipf(1.7, size) - 1, len(classes) - 1)
     base = rng.zipf(1.3, size) % 20_000
     is_own_root = rng.random(size) < 0.3
     ids = np.array([f"user{i % (size // 7 + 1)}/model-{i}" for i in range(size)])
     roots = np.where(is_own_root, ids, np.char.add(classes[of_class], np.char.add("/base-", base.astype(str))))
     released = np.datetime64("2022-09-01") + rng.integers(0, 1400, size).astype("timedelta64[D]")
-    nominal = np.array([(b.denoiser + b.others) * 2e9 for b in BUILDS.values()])
+    families = np.array([PIPELINES[name].family for name in DEFAULTS])
+    nominal = np.array([sum(BUILDS.get(family, (3, 3))[:2]) * 2e9 for family in families])
     return pl.DataFrame(
         {
             "generator_id": ids,
-            "family": classes[of_class],
+            "family": families[of_class],
             "pipeline_class": classes[of_class],
             "root_model_id": roots,
             "root_certain": ~is_own_root & (base < 50),

@@ -5,18 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.command import run
-from etl.jobs.catalogue import earlier_models, main
+from etl.jobs.catalogue import main, read_policy
 from etl.lake import snapshot
-from etl.lake.schemas import GENERATORS, HUB_RECORDS, MODELS, REJECTS
+from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_CRAWL_HISTORY, GOLD_GROWTH, HUB_RECORDS, MODELS, REJECTS
 from etl.lake.store import Lake
-from etl.models.history import seen
-from etl.models.landing import DONE, LOAD, CrawlState, Landing, started
-from etl.models.records import accepted, parse
+from etl.models import history
+from etl.models.catalogue import earlier
+from etl.models.landing import DONE, INCREMENTAL, LOAD, CrawlState, Landing, started
+from etl.models.records import parse
+from etl.models.settings import Policy
 
 INDEX = '{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}'
 FIRST, SECOND, THIRD = "20261101T000000Z", "20261102T000000Z", "20261103T000000Z"
@@ -98,10 +100,9 @@ def test_a_crawl_becomes_models_and_generators_and_the_next_one_changes_what_cha
     # One has a new revision, one is gone, one is new.
     land(lake, THIRD, record("lab/a", sha="b" * 40), gated, record("lab/d"))
     assert main(["--root", lake.root]) == 0
-    assert (
-        "3 records = 2 new + 0 rejected + 1 already there; crawl 20261103T000000Z; 1 superseded, 1 withdrawn"
-        in (capsys.readouterr().out)
-    )
+    counts = "3 records = 2 new + 0 rejected + 1 already there"
+    kinds = "crawl 20261103T000000Z: 1 new, 1 revised, 0 updated, 1 withdrawn"
+    assert f"{counts}; {kinds}" in capsys.readouterr().out
     now = current(lake)
     assert (now["lab/a"]["revision"], now["lab/a"]["first_seen"].day) == ("b" * 40, 3)
     assert now["lab/b"]["withdrawn_at"] is not None
@@ -110,18 +111,27 @@ def test_a_crawl_becomes_models_and_generators_and_the_next_one_changes_what_cha
     assert len(snapshot.read(lake.root, MODELS)) == 5
     found = rows(lake, GENERATORS, "generator_id")
     assert (found["lab/b"]["eligible"], found["lab/b"]["reason"]) == (False, "WITHDRAWN")
-    assert found["lab/a"]["revision"] == "b" * 40
+    assert found["lab/a"]["revision"] == "a" * 40  # a new card, the same weights: not a new generator
+    crawls = rows(lake, CRAWLS, "crawl_id")
+    counts = [tuple(crawls[c][n] for n in ("records", "new", "changed", "gone")) for c in (FIRST, SECOND, THIRD)]
+    assert counts == [(4, 3, 0, 0), (3, 0, 0, 0), (3, 1, 1, 1)]
+    by_family = snapshot.read(lake.root, GOLD_CRAWL_HISTORY).filter(pl.col("crawl_id") == THIRD)
+    assert by_family.select("family", "new", "changed", "gone", "there").rows() == [("SD 1.x", 1, 1, 1, 3)]
+    assert snapshot.read(lake.root, GOLD_GROWTH).select("month", "family", "models").rows() == [
+        ("2024-01", "SD 1.x", 4)
+    ]
 
 
-def test_a_known_revision_keeps_its_details_when_something_else_changed(lake: Lake, spark: SparkSession) -> None:
+def test_a_known_revision_keeps_its_details_when_something_else_changed(lake: Lake) -> None:
     land(lake, FIRST, record("lab/a"))
     land(lake, SECOND, record("lab/a", downloads=99), record("lab/b", sha="c" * 40), detailed=False)
     crawls = {
         crawl_id: lake.read(HUB_RECORDS).where(F.col("crawl_id") == crawl_id) for crawl_id in (FIRST, SECOND)
     }
-    nothing = spark.createDataFrame([], MODELS.schema)
-    known = seen(accepted(parse(crawls[FIRST])), nothing)
-    found = {row["model_id"]: row for row in seen(accepted(parse(crawls[SECOND])), known).collect()}
+    known = history.first_rows(parse(crawls[FIRST]), started(FIRST), FIRST)
+    changed = history.changes(parse(crawls[SECOND]), None, known, started(SECOND), SECOND)
+    found = {row["model_id"]: row for row in changed.collect()}
+    assert {name: row["change"] for name, row in found.items()} == {"lab/a": "updated", "lab/b": "new"}
     a = found["lab/a"]
     assert (a["downloads"], a["weight_bytes"], a["model_index"]) == (99, 9, INDEX)
     assert (a["first_seen"].day, a["last_seen"].day) == (1, 2)
@@ -132,15 +142,62 @@ def test_only_a_crawl_that_looked_everywhere_can_tell_that_a_model_is_gone(lake:
     def missed(**state: Any) -> set[str]:
         """The models that the second crawl would withdraw if it did not show them."""
         scope = state.pop("scope", "filter=diffusers")
-        Landing(lake.root).save(CrawlState(SECOND, "127.0.0.1", [scope], 0, **({"phase": DONE} | state)))
-        return {row["model_id"] for row in earlier_models(lake, SECOND).collect()}
+        this = CrawlState(SECOND, "127.0.0.1", [scope], 0, **({"phase": DONE} | state))
+        shown = earlier(lake, this, Landing(lake.root).crawls())
+        return {row["model_id"] for row in shown.collect()} if shown is not None else set()
 
     land(lake, FIRST, record("lab/a"), record("lab/b"))
     assert missed() == {"lab/a", "lab/b"}
     assert missed(problems=[{"key": "page-0", "code": "BAD_CURSOR", "detail": ""}]) == set()
     assert missed(phase=LOAD) == set()
+    assert missed(mode=INCREMENTAL) == set()
+    assert missed(limit=2, pages=[{"records": 2, "walk": 0}]) == set()
     assert missed(scope="author=someone") == set()
-    assert earlier_models(lake, THIRD).count() == 0  # its manifest is not there
+
+
+def many(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [record(f"lab/m{number:03d}", **changes) for number in range(count)]
+
+
+def test_a_crawl_that_lost_a_key_field_is_refused_and_the_tables_stay(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, FIRST, *many(60))
+    assert main(["--root", lake.root]) == 0
+    before = versions(lake)
+    bare = [record(f"lab/m{number:03d}", tags=["diffusers"]) for number in range(2)]
+    land(lake, SECOND, *bare, *many(60)[2:])
+    assert run(main, ["--root", lake.root]) == 4
+    error = capsys.readouterr().err
+    assert "licence is missing in 3.3% of the records, 3.3 points more than in 20261101T000000Z" in error
+    assert "--accept true" in error
+    assert versions(lake) == before
+    assert rows(lake, CRAWLS, "crawl_id")[SECOND]["status"] == "refused"
+    assert [(r["key"], r["code"]) for r in snapshot.read(lake.root, REJECTS).to_dicts()] == [
+        (SECOND, "CRAWL_REFUSED")
+    ]
+    # A person has looked.
+    assert main(["--root", lake.root, "--accept", "true"]) == 0
+    row = rows(lake, CRAWLS, "crawl_id")[SECOND]
+    assert (row["status"], row["changed"], len(row["findings"])) == ("accepted", 0, 1)
+    assert sum(model["licence"] is None for model in current(lake).values()) == 2
+
+
+def test_a_crawl_with_far_fewer_records_is_refused_and_withdraws_nothing(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    land(lake, FIRST, *many(60))
+    land(lake, SECOND, *many(50))
+    assert run(main, ["--root", lake.root]) == 4
+    assert "50 records, 16.7% fewer than the 60 of 20261101T000000Z" in capsys.readouterr().err
+    assert not any(model["withdrawn_at"] for model in current(lake).values())
+    land(lake, THIRD, *many(57))
+    assert main(["--root", lake.root]) == 0
+    assert sum(model["withdrawn_at"] is not None for model in current(lake).values()) == 3
+
+
+def test_the_policy_file_that_ships_says_what_the_defaults_say() -> None:
+    assert read_policy("conf/policy.yaml") == read_policy("") == Policy()
 
 
 def test_a_lake_without_a_crawl_is_named_with_the_remedy(
@@ -153,6 +210,13 @@ def test_a_lake_without_a_crawl_is_named_with_the_remedy(
     assert f"no record of the crawl '{SECOND}'" in capsys.readouterr().err
 
 
-def test_a_policy_that_is_no_regular_expression_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(main, ["--forbidden_licences", "['(']"]) == 2
+def test_a_policy_that_is_no_regular_expression_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("excluded: ['(']\nalow_nsfw: true\n")
+    assert run(main, ["--policy", str(policy)]) == 2
+    assert "unknown key 'alow_nsfw' (did you mean 'allow_nsfw'?)" in capsys.readouterr().err
+    policy.write_text("excluded: ['(']\n")
+    assert run(main, ["--policy", str(policy)]) == 2
     assert "is not a regular expression" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from etl.lake import snapshot
 from etl.lake.schemas import HUB_RECORDS, REJECTS
 from etl.models.crawl import CrawlStopped, ask_details, walk, wants_detail
 from etl.models.hub import HubClient
-from etl.models.itinerary import expected_cost, open_crawl, told
+from etl.models.itinerary import open_crawl
 from etl.models.landing import DETAIL, DONE, LOAD, CrawlState, Landing
 from etl.models.settings import CrawlSettings
 from tests.etl.tiny_hub import write_repository

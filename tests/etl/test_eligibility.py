@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
-from etl.lake.schemas import GENERATORS, MODELS
+from etl.lake.schemas import MODELS
 from etl.models.eligibility import Reason, judge
 from etl.models.families import PIPELINES, SAMPLED
-from etl.models.generators import generators, tally
-from etl.models.settings import CatalogueSettings, Policy
+from etl.models.generators import tally
+from etl.models.settings import Policy
+from etl.models.weights import weights_sha256
 from generation.families import SUPPORTED
 
-DEFAULT = CatalogueSettings().policy
+DEFAULT = Policy()
 INPAINT = "StableDiffusionInpaintPipeline"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 INDEX = {
@@ -59,11 +61,17 @@ def twin(original: Row, model_id: str, **changes: Any) -> Row:
     return Row(**(original.asDict() | {"model_id": model_id, "created_at": NOW.replace(month=12)} | changes))
 
 
+def table(spark: SparkSession, *models: Row) -> DataFrame:
+    """Rows of `models`, each with the hash of its weights."""
+    rows = spark.createDataFrame(list(models), MODELS.schema)
+    return rows.withColumn("weights_sha256", weights_sha256(F.col("model_index"), F.col("weight_files")))
+
+
 def verdicts(
     spark: SparkSession, *models: Row, policy: Policy = DEFAULT
 ) -> dict[str, tuple[str | None, str | None]]:
     """The (reason, detail) of each model."""
-    rows = judge(spark.createDataFrame(list(models), MODELS.schema), policy).collect()
+    rows = judge(table(spark, *models), policy).collect()
     assert all(row["eligible"] == (row["reason"] is None) for row in rows)
     return {row["model_id"]: (row["reason"], row["detail"]) for row in rows}
 
@@ -107,7 +115,7 @@ def test_each_reason_is_given_to_what_it_is_meant_for(spark: SparkSession) -> No
 
 
 def test_no_reason_is_left_without_a_test() -> None:
-    assert {reason for reason, _, _ in REFUSED.values()} | {Reason.COPY} == set(Reason)
+    assert {reason for reason, _, _ in REFUSED.values()} | {Reason.COPY, Reason.EXCLUDED} == set(Reason)
 
 
 def test_what_a_good_repository_may_have_beside_does_not_harm(spark: SparkSession) -> None:
@@ -142,7 +150,7 @@ def test_a_withdrawn_model_is_nobodys_original(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
-        ("licence/second", replace(DEFAULT, forbidden_licences=())),
+        ("licence/second", replace(DEFAULT, forbidden_licences=[])),
         ("large/one", replace(DEFAULT, max_weight_gb=62.0)),
         ("nsfw/only", replace(DEFAULT, allow_nsfw=True)),
     ],
@@ -152,22 +160,15 @@ def test_the_policy_decides(spark: SparkSession, name: str, policy: Policy) -> N
     assert verdicts(spark, row, policy=policy)[name] == (None, None)
 
 
+def test_a_policy_can_exclude_models_by_name(spark: SparkSession) -> None:
+    policy = replace(DEFAULT, excluded=["lab/.*"])
+    found = verdicts(spark, model("lab/a"), model("other/lab/a"), policy=policy)
+    assert found == {"lab/a": ("EXCLUDED", "named by the policy"), "other/lab/a": (None, None)}
+
+
 def test_a_policy_can_ask_for_a_licence(spark: SparkSession) -> None:
     policy = replace(DEFAULT, allow_unknown_licence=False)
     assert verdicts(spark, model("a/b", licence=None), policy=policy)["a/b"] == ("LICENCE", "licence: none")
-
-
-def test_generators_have_family_and_root_and_an_adapter_has_its_roots(spark: SparkSession) -> None:
-    base = model("lab/base")
-    adapter = model("lab/adapter", base_models=[("lab/base", "adapter")], **LORA)
-    frame, cyclic = generators(spark.createDataFrame([base, adapter], MODELS.schema), DEFAULT, NOW)
-    rows = {row["generator_id"]: row for row in frame.collect()}
-    assert frame.columns == GENERATORS.columns
-    assert [(r["family"], r["architecture"], r["root_model_id"]) for r in rows.values()] == [
-        ("SD 1.x", "LatDiff", "lab/base")
-    ] * 2
-    assert (rows["lab/base"]["lineage_depth"], rows["lab/adapter"]["lineage_depth"]) == (0, 1)
-    assert (rows["lab/base"]["kind"], rows["lab/base"]["eligible"], cyclic) == ("hub", True, 0)
 
 
 def test_counts_are_told_with_every_reason() -> None:

@@ -243,5 +243,5 @@ def test_a_record_that_names_no_model_is_a_reject_with_its_place(spark: SparkSes
 
 def test_every_column_of_models_is_filled_by_a_record_or_by_its_history(spark: SparkSession) -> None:
     parsed = records.parse(spark.createDataFrame([], HUB_RECORDS.schema))
-    by_history = {"first_seen", "last_seen", "is_current", "withdrawn_at"}
+    by_history = {"first_crawl", "first_seen", "last_seen", "is_current", "withdrawn_at"}
     assert set(history.MODELS.columns) - set(parsed.columns) == by_history

@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
+from etl.models.families import PIPELINES
 from generation.budget import BUILDS, Limit, take, with_costs
 from generation.families import DEFAULTS
 
@@ -36,20 +37,20 @@ def test_the_stride_of_sd1_is_what_its_unet_counts():
         inputs = torch.empty(1, 4, 64, 64), torch.tensor(1.0), torch.empty(1, 77, 768)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(*inputs)
-    build = BUILDS["StableDiffusionPipeline"]
+    build = BUILDS["SD 1.x"]
     assert counter.get_total_flops() == pytest.approx(
         2 * build.denoiser * 1e9 * (512 / build.stride) ** 2, rel=0.02
     )
 
 
-def test_every_class_that_is_sampled_has_a_cost_and_no_other_is_listed():
-    assert set(BUILDS) <= set(DEFAULTS)
+def test_every_class_that_is_sampled_has_a_cost_and_no_other_family_is_listed():
+    assert set(BUILDS) <= {PIPELINES[name].family for name in DEFAULTS}
     assert all(math.isfinite(costs(name)["gpu_seconds"]) for name in DEFAULTS)
 
 
-def test_a_class_that_is_not_listed_is_taken_for_a_transformer_in_16_bits(monkeypatch):
+def test_a_family_that_is_not_listed_is_taken_for_a_transformer_in_16_bits(monkeypatch):
     listed = image_seconds()
-    monkeypatch.delitem(BUILDS, SDXL)
+    monkeypatch.delitem(BUILDS, "SDXL")
     assert listed < image_seconds() < 4 * listed
 
 

@@ -143,3 +143,12 @@ def test_an_adapter_is_its_one_weights_file_at_the_root():
 def test_an_adapter_without_one_clear_weights_file_is_refused():
     assert refusal(repository("a.safetensors", "b.safetensors"), select_adapter) is Code.UNSUPPORTED
     assert refusal(repository("lora.bin"), select_adapter) is Code.PICKLE_ONLY
+
+
+def test_an_adapters_final_weights_go_before_those_of_its_training():
+    files = ("README.md", "cats-000010.safetensors", "cats-000020.safetensors", "cats.safetensors")
+    assert select_adapter(repository(*files), 100).path == "cats.safetensors"
+    assert (
+        refusal(repository("cats-000010.safetensors", "cats-000020.safetensors"), select_adapter)
+        is Code.UNSUPPORTED
+    )

@@ -1,11 +1,14 @@
 """Checks of sampled pixels, and what a pipeline's call is given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from generation.defaults import SCHEDULERS
 from generation.failures import Code, GenerationFailure
 from generation.plan import Request
-from generation.sampling import arguments, checked, encode
+from generation.sampling import arguments, checked, encode, sample
 
 REQUEST = Request("r", "p", "a cat", "blurry", None, 1, 2, 7.5, 64, 64)
 NOISE = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
@@ -81,3 +84,32 @@ def test_resolution_binning_is_switched_off_where_it_exists():
     given = arguments(PixArtAlphaPipeline(), REQUEST)
     assert given["use_resolution_binning"] is False
     assert (given["negative_prompt"], given["guidance_scale"]) == ("blurry", 7.5)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    """A tiny Stable Diffusion; imported here, since it brings torch and diffusers."""
+    from generation.demo_hub.unet_families import sd1
+
+    pipeline = sd1(1)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_pipeline_samples_with_any_scheduler_of_the_list(pipeline, name):
+    _, facts = sample(pipeline, replace(REQUEST, steps=5, scheduler=name))
+    assert facts["scheduler"] == name
+
+
+def test_an_image_does_not_depend_on_the_scheduler_of_the_one_before(pipeline):
+    euler, ddim = (replace(REQUEST, scheduler=f"{name}Scheduler") for name in ("EulerDiscrete", "DDIM"))
+    alone, _ = sample(pipeline, euler)
+    other, _ = sample(pipeline, ddim)
+    assert sample(pipeline, euler)[0] == alone != other
+
+
+def test_a_request_without_a_scheduler_has_the_models_own_again(pipeline):
+    own, facts = sample(pipeline, REQUEST)
+    sample(pipeline, replace(REQUEST, scheduler="DDIMScheduler"))
+    assert sample(pipeline, REQUEST) == (own, facts)

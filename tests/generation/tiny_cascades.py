@@ -9,10 +9,10 @@ from diffusers import (
     DiffusionPipeline,
     StableCascadeCombinedPipeline,
     StableCascadeUNet,
-    UNet2DModel,
-    UVit2DModel,
     UnCLIPPipeline,
     UnCLIPScheduler,
+    UNet2DModel,
+    UVit2DModel,
     WuerstchenCombinedPipeline,
 )
 from diffusers.pipelines.deprecated.unclip import UnCLIPTextProjModel
@@ -82,9 +82,7 @@ def wuerstchen(seed: int) -> DiffusionPipeline:
     return WuerstchenCombinedPipeline(
         tokenizer=encoders.clip_tokenizer(),
         text_encoder=encoders.clip_encoder(seed),
-        decoder=fill(
-            WuerstchenDiffNeXt(c_cond=WIDTH, clip_embd=WIDTH, inject_effnet=[False], **decoder), seed
-        ),
+        decoder=fill(WuerstchenDiffNeXt(c_cond=WIDTH, clip_embd=WIDTH, inject_effnet=[False], **decoder), seed),
         scheduler=DDPMWuerstchenScheduler(),
         vqgan=paella(seed),
         prior_tokenizer=encoders.clip_tokenizer(),

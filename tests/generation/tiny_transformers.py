@@ -12,17 +12,15 @@ from diffusers import (
     CogView3PlusTransformer2DModel,
     DDPMScheduler,
     DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
     Flux2Transformer2DModel,
-    FlowMatchEulerDiscreteScheduler,
     HunyuanDiT2DModel,
     HunyuanDiTPipeline,
     LuminaNextDiT2DModel,
     LuminaPipeline,
     OvisImagePipeline,
     OvisImageTransformer2DModel,
-    PRXPixelPipeline,
-    PRXTransformer2DModel,
     QwenImagePipeline,
     QwenImageTransformer2DModel,
     SanaSprintPipeline,
@@ -235,29 +233,6 @@ def lumina(seed: int) -> DiffusionPipeline:
         vae=autoencoder(seed),
         text_encoder=fill(gemma, seed),
         tokenizer=encoders.glm_tokenizer(),
-    )
-
-
-def prx_pixel(seed: int) -> DiffusionPipeline:
-    """PRX in pixels: no autoencoder, Qwen 3 captions."""
-    transformer = PRXTransformer2DModel(
-        patch_size=8,
-        in_channels=3,
-        context_in_dim=WIDTH,
-        hidden_size=16,
-        mlp_ratio=2.0,
-        num_heads=2,
-        depth=1,
-        axes_dim=[4, 4],
-        bottleneck_size=16,
-        resolution_embeds=True,
-    )
-    return PRXPixelPipeline(
-        transformer=fill(transformer, seed),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-        text_encoder=encoders.qwen_encoder(seed),
-        tokenizer=encoders.qwen_tokenizer(),
-        prompt_max_tokens=64,
     )
 
 

@@ -25,9 +25,9 @@ from diffusers import (
     ScoreSdeVePipeline,
     ScoreSdeVeScheduler,
     StableUnCLIPPipeline,
+    UnCLIPScheduler,
     UNet2DConditionModel,
     UNet2DModel,
-    UnCLIPScheduler,
     VQModel,
 )
 from diffusers.pipelines.kolors import ChatGLMModel, ChatGLMTokenizer
@@ -172,9 +172,7 @@ def kandinsky3(seed: int) -> DiffusionPipeline:
 
 def prior(seed: int) -> PriorTransformer:
     """A diffusion prior from text to image embeddings."""
-    transformer = PriorTransformer(
-        num_attention_heads=2, attention_head_dim=12, embedding_dim=WIDTH, num_layers=1
-    )
+    transformer = PriorTransformer(num_attention_heads=2, attention_head_dim=12, embedding_dim=WIDTH, num_layers=1)
     return fill(transformer, seed)
 
 
