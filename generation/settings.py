@@ -53,7 +53,7 @@ class GenerateSettings:
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: cuda where there is a GPU"""
     dtype: str = "auto"
-    """float32, float16, bfloat16, or `auto`: float32 on a CPU and bfloat16 on a GPU"""
+    """float32, float16, bfloat16, or `auto`: float32 on a CPU and the pipeline class's own on a GPU"""
     workers: int | None = None
     """models sampled at the same time; by default one a GPU, or one a core"""
     deadline_seconds: float = 3600.0

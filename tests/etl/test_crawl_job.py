@@ -111,7 +111,7 @@ def test_an_unfinished_crawl_of_the_same_settings_is_taken_up_and_a_finished_one
     )
     state.phase = DONE
     landing.save(state)
-    assert open_crawl(landing, config, NOW).crawl_id == "20261101T120001Z"
+    assert open_crawl(landing, config, NOW).crawl_id == "20261101T120003Z"
 
 
 @pytest.mark.parametrize(("point", "pages_asked"), [("crawl:after-page", 3), ("crawl:before-state", 4)])

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_a_models_images_are_the_same_bytes_in_another_process(sample):
     sample(SD, "StableDiffusionPipeline")
     assert {file.name: file.read_bytes() for file in folder.glob("*.png")} == first
     assert len(records(folder)) == 2
+
+
+def test_a_scheduler_drawn_for_an_image_makes_it_and_stands_in_its_record(settings, repository, workers):
+    varied = replace(settings, images_per_generator=6, vary_schedulers=["DDIMScheduler", "EulerDiscreteScheduler"])
+    task = make_plan([Generator(SD, repository(SD), "StableDiffusionPipeline")], CAPTIONS, varied).tasks[0]
+    landing = Landing(settings.root, "test", SD)
+    assert run_model(task, task.requests, landing, varied, workers).images == 6
+    drawn = {request.request_id: request.scheduler for request in task.requests}
+    assert {record["request_id"]: record["scheduler"] for record in records(landing.folder)} == drawn
+    assert len(set(drawn.values())) == 2
 
 
 def test_an_adapter_changes_its_bases_images(sample, settings, repository, workers):

@@ -2,7 +2,7 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,12 @@ from generation.workers import Ending
 from tests.generation.tiny_pipelines import TINY, save
 
 SETTINGS = GenerateSettings(images_per_generator=2, steps=2, size=64)
-FOUR_STEPS = GenerateSettings(images_per_generator=2, steps=4, size=64)
-"""Pseudo-numerical methods begin with four Runge-Kutta steps."""
+OTHER_SETTINGS = {
+    # Pseudo-numerical methods begin with four Runge-Kutta steps.
+    "PNDMPipeline": replace(SETTINGS, steps=4),
+    # Makes images of 1024 pixels whatever it is asked for; seconds each.
+    "FluxKontextPipeline": replace(SETTINGS, images_per_generator=1),
+}
 LIMITS = Limits(cpu_seconds=120, memory_bytes=12 << 30)
 CAPTIONS = ["a tabby cat on a sofa", "a red tram in the rain"]
 
@@ -43,8 +47,7 @@ def sampled(workers, tmp_path_factory) -> dict[str, Sampled]:
 
     def sample(name: str) -> Sampled:
         generator = Generator(f"tiny/{name}", Repository(f"tiny/{name}", "1" * 40, (), None), name)
-        settings = FOUR_STEPS if name == "PNDMPipeline" else SETTINGS
-        requests = make_plan([generator], CAPTIONS, settings).tasks[0].requests
+        requests = make_plan([generator], CAPTIONS, OTHER_SETTINGS.get(name, SETTINGS)).tasks[0].requests
         images: list[tuple[dict[str, Any], bytes]] = []
         job = Job(root / name, requests, LIMITS)
         ending = workers.run(job, 120.0, lambda facts, png: images.append((facts, png)))
@@ -59,12 +62,12 @@ def test_a_class_gives_its_images_of_the_size_asked_for(sampled, name):
     found = sampled[name]
     assert (found.ending.code, found.ending.message, found.ending.refused) == (None, "", {})
     arrays = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int) for _, png in found.images]
-    assert len(arrays) == 2
+    assert len(arrays) == len(found.requests)
     for request, (facts, _), array in zip(found.requests, found.images, arrays, strict=True):
         assert array.shape == (request.height or 64, request.width or 64, 3)
         assert facts["scheduler"].endswith("Scheduler")
         assert array.std() > 5
-    assert np.abs(arrays[0] - arrays[1]).mean() > 2
+    assert len(arrays) == 1 or np.abs(arrays[0] - arrays[1]).mean() > 2
 
 
 def test_there_are_at_least_24_classes_and_all_of_them_are_supported():

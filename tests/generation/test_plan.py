@@ -6,6 +6,7 @@ import pytest
 
 from etl.models.families import PIPELINES, SAMPLED
 from generation.families import DEFAULTS, SUPPORTED
+from generation.hints import Hints
 from generation.plan import Generator, assign_prompts, make_plan
 from generation.repository import Repository
 from generation.settings import GenerateSettings
@@ -36,6 +37,22 @@ def test_a_change_of_how_to_sample_changes_every_request_id_and_the_plans(change
     before, after = (make_plan([generator()], PROMPTS, s) for s in (SETTINGS, changed))
     assert not {r.request_id for r in before.tasks[0].requests} & {r.request_id for r in after.tasks[0].requests}
     assert before.plan_id != after.plan_id
+
+
+def test_figures_drawn_for_each_image_stand_in_its_request_and_change_its_id():
+    varied = replace(SETTINGS, vary_steps=[20, 60], vary_schedulers=["DDIMScheduler", "PNDMScheduler"])
+    plain, found = requests(), requests(settings=varied)
+    assert len({request.steps for request in found}) > 1
+    assert {request.scheduler for request in found} <= {"DDIMScheduler", "PNDMScheduler"}
+    assert [request.seed for request in found] == [request.seed for request in plain]
+    assert not {request.request_id for request in found} & {request.request_id for request in plain}
+    assert requests(settings=varied) == found
+
+
+def test_a_hint_of_the_model_changes_its_requests():
+    turbo = replace(generator(), hints=Hints(4, 0.0, 512, source="a test"))
+    request = make_plan([turbo], PROMPTS, SETTINGS).tasks[0].requests[0]
+    assert (request.steps, request.guidance, request.width) == (4, 0.0, 512)
 
 
 def test_where_to_sample_changes_no_id():
