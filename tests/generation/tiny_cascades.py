@@ -1,14 +1,19 @@
-"""Tiny genuine pipelines that draw an image in stages, or as tokens: Stable Cascade, Würstchen, unCLIP, aMUSEd."""
+"""Tiny genuine pipelines that draw an image in stages, or as tokens: Kandinsky 2.2, unCLIP, cascades, aMUSEd."""
 
 from typing import Any
 
 from diffusers import (
     AmusedPipeline,
     AmusedScheduler,
+    DDIMScheduler,
+    DDPMScheduler,
     DDPMWuerstchenScheduler,
     DiffusionPipeline,
+    KandinskyV22CombinedPipeline,
+    PriorTransformer,
     StableCascadeCombinedPipeline,
     StableCascadeUNet,
+    StableUnCLIPPipeline,
     UnCLIPPipeline,
     UnCLIPScheduler,
     UNet2DModel,
@@ -17,13 +22,77 @@ from diffusers import (
 )
 from diffusers.pipelines.deprecated.unclip import UnCLIPTextProjModel
 from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel, WuerstchenDiffNeXt, WuerstchenPrior
+from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from generation.demo_hub import encoders
 from generation.demo_hub.encoders import WIDTH
+from generation.demo_hub.unet_families import SD_NOISE, autoencoder, unet
 from generation.demo_hub.weights import fill
-from tests.generation.tiny_unets import prior, prior_scheduler, simple_cross_attention, vq_autoencoder
+from tests.generation.tiny_unets import simple_cross_attention, vq_autoencoder
 
 _RES, _ATTENTION = ("SDCascadeResBlock", "SDCascadeTimestepBlock"), "SDCascadeAttnBlock"
+
+
+def prior(seed: int) -> PriorTransformer:
+    """A diffusion prior from text to image embeddings."""
+    transformer = PriorTransformer(num_attention_heads=2, attention_head_dim=12, embedding_dim=WIDTH, num_layers=1)
+    return fill(transformer, seed)
+
+
+def prior_scheduler() -> UnCLIPScheduler:
+    """The priors' scheduler."""
+    return UnCLIPScheduler(
+        variance_type="fixed_small_log", prediction_type="sample", clip_sample=True, clip_sample_range=10.0
+    )
+
+
+def kandinsky22(seed: int) -> DiffusionPipeline:
+    """Kandinsky 2.2, prior and decoder in one repository."""
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        image_size=32,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=1,
+        patch_size=16,
+        projection_dim=WIDTH,
+    )
+    return KandinskyV22CombinedPipeline(
+        unet=simple_cross_attention(
+            seed, in_channels=4, out_channels=8, addition_embed_type="image", encoder_hid_dim_type="image_proj"
+        ),
+        scheduler=DDIMScheduler(beta_schedule="linear", clip_sample=False),
+        movq=vq_autoencoder(seed, norm_type="spatial"),
+        prior_prior=prior(seed),
+        prior_image_encoder=fill(CLIPVisionModelWithProjection(vision), seed),
+        prior_text_encoder=encoders.clip_encoder(seed, projection=True),
+        prior_tokenizer=encoders.clip_tokenizer(),
+        prior_scheduler=prior_scheduler(),
+        prior_image_processor=CLIPImageProcessor(size=32, crop_size=32),
+    )
+
+
+def stable_unclip(seed: int) -> DiffusionPipeline:
+    """Stable unCLIP: a prior, and Stable Diffusion that is told an image embedding."""
+    return StableUnCLIPPipeline(
+        prior_tokenizer=encoders.clip_tokenizer(),
+        prior_text_encoder=encoders.clip_encoder(seed, projection=True),
+        prior=prior(seed),
+        prior_scheduler=DDPMScheduler(prediction_type="sample", clip_sample_range=5.0),
+        image_normalizer=fill(StableUnCLIPImageNormalizer(embedding_dim=WIDTH), seed),
+        image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+        tokenizer=encoders.clip_tokenizer(),
+        text_encoder=encoders.clip_encoder(seed),
+        unet=unet(
+            *(seed,),
+            cross_attention_dim=WIDTH,
+            class_embed_type="projection",
+            projection_class_embeddings_input_dim=2 * WIDTH,
+        ),
+        scheduler=DDIMScheduler(**SD_NOISE, prediction_type="v_prediction"),
+        vae=autoencoder(seed),
+    )
 
 
 def paella(seed: int) -> PaellaVQModel:

@@ -50,7 +50,7 @@ TINY: dict[str, Builder] = {
         "StableDiffusionParadigmsPipeline", _sd, scheduler=DDIMParallelScheduler(**_noise)
     ),
     "StableDiffusionModelEditingPipeline": variant("StableDiffusionModelEditingPipeline", _sd),
-    "StableUnCLIPPipeline": tiny_unets.stable_unclip,
+    "StableUnCLIPPipeline": tiny_cascades.stable_unclip,
     "LatentConsistencyModelPipeline": unet_families.lcm,
     "StableDiffusionXLPipeline": unet_families.sdxl,
     "StableDiffusionXLPAGPipeline": variant("StableDiffusionXLPAGPipeline", unet_families.sdxl),
@@ -79,7 +79,7 @@ TINY: dict[str, Builder] = {
     "ZImagePipeline": flow_families.z_image,
     "QwenImagePipeline": tiny_transformers.qwen_image,
     "Kandinsky3Pipeline": tiny_unets.kandinsky3,
-    "KandinskyV22CombinedPipeline": tiny_unets.kandinsky22,
+    "KandinskyV22CombinedPipeline": tiny_cascades.kandinsky22,
     "StableCascadeCombinedPipeline": tiny_cascades.stable_cascade,
     "WuerstchenCombinedPipeline": tiny_cascades.wuerstchen,
     "UnCLIPPipeline": tiny_cascades.unclip,
