@@ -47,8 +47,9 @@ def measured(command: Sequence[str]) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     ended.set()
     wall = time.monotonic() - start
-    if os.waitstatus_to_exitcode(status) not in (0, 3):  # 3: some records were rejected
-        raise SystemExit(f"{' '.join(command)} failed:\n{output[:3000]}\n…\n{output[-3000:]}")
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, 3):  # 3: some records were rejected
+        raise SystemExit(f"{' '.join(command)} ended with {code}:\n{output[:3000]}\n…\n{output[-3000:]}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, peak[0] / 1e6, output)
 
 
