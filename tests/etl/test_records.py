@@ -219,21 +219,24 @@ def test_base_models_come_from_tags_and_card_each_once(spark: SparkSession) -> N
 
 
 def test_of_an_id_on_two_pages_the_first_is_loaded(spark: SparkSession) -> None:
-    pages = [(0, 1, SEEN, '{"id": "lab/a", "n": 1}'), (1, 0, SEEN, '{"id": "lab/a", "n": 2}')]
+    pages = [
+        (0, 1, 0, SEEN, "lab/a", False, False, '{"id": "lab/a", "n": 1}'),
+        (1, 0, 0, SEEN, "lab/a", True, True, '{"id": "lab/a", "n": 2}'),
+    ]
     loaded = records.hub_records(
         spark.createDataFrame(pages, records.PAGE_LINE), spark.createDataFrame([], records.DETAIL_LINE), "c"
     ).collect()
-    assert [(row["model_id"], row["record"], row["detail"]) for row in loaded] == [("lab/a", pages[0][3], None)]
+    assert [(row["model_id"], row["record"], row["detail"]) for row in loaded] == [("lab/a", pages[0][-1], None)]
 
 
 def test_a_record_that_names_no_model_is_a_reject_with_its_place(spark: SparkSession) -> None:
     pages = [
-        (0, 1, SEEN, '{"likes": 1}'),
-        (0, 2, SEEN, None),
-        (3, 0, SEEN, '"text"'),
-        (3, 1, SEEN, '{"id": "a/b"}'),
+        (0, 1, 0, SEEN, None, False, False, '{"likes": 1}'),
+        (0, 2, 0, SEEN, None, False, False, None),
+        (3, 0, 0, SEEN, None, False, False, '"text"'),
+        (3, 1, 0, SEEN, "a/b", False, False, '{"id": "a/b"}'),
     ]
-    refused = records.unreadable(spark.createDataFrame(pages, records.PAGE_LINE), "c").collect()
+    refused = records.unusable(spark.createDataFrame(pages, records.PAGE_LINE), "c").collect()
     assert sorted((row["key"], row["code"]) for row in refused) == [
         ("c/page-00000/1", "BAD_RECORD"),
         ("c/page-00000/2", "BAD_RECORD"),
