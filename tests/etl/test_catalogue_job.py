@@ -142,7 +142,7 @@ def test_only_a_crawl_that_looked_everywhere_can_tell_that_a_model_is_gone(lake:
     def missed(**state: Any) -> set[str]:
         """The models that the second crawl would withdraw if it did not show them."""
         scope = state.pop("scope", "filter=diffusers")
-        this = CrawlState(SECOND, "127.0.0.1", [scope], 0, **({"phase": DONE} | state))
+        this = CrawlState(SECOND, "127.0.0.1", [scope], **({"limit": 0, "phase": DONE} | state))
         shown = earlier(lake, this, Landing(lake.root).crawls())
         return {row["model_id"] for row in shown.collect()} if shown is not None else set()
 
