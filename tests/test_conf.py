@@ -9,7 +9,7 @@ from etl.cli import VERBS, job
 from etl.errors import ConfigError
 
 CONF = Path(__file__).parent.parent / "conf"
-FILES = sorted(path for path in CONF.glob("*.yaml") if path.stem in VERBS)
+FILES = sorted(set(CONF.glob("*.yaml")) - {CONF / "policy.yaml"})  # which is tested with the catalogue
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -17,7 +17,7 @@ from etl.lake.schemas import HUB_RECORDS, REJECTS
 from etl.lake.session import session
 from etl.lake.store import Lake
 from etl.models.bulk import land_table
-from etl.models.crawl import CrawlStopped, ask_details, known_revisions, skip_details, walk
+from etl.models.crawl import CrawlStopped, ask_details, end_network, known_revisions, walk
 from etl.models.hub import HubClient
 from etl.models.itinerary import expected_cost, open_crawl, told
 from etl.models.landing import BULK, CrawlState, Landing
@@ -60,7 +60,7 @@ def visit(client: HubClient, landing: Landing, state: CrawlState, settings: Craw
     if settings.details:
         ask_details(client, landing, state, known_revisions(settings.root), settings.workers)
     else:
-        skip_details(landing, state)
+        end_network(landing, state)
 
 
 def report_stop(settings: CrawlSettings, state: CrawlState, stopped: CrawlStopped) -> int:

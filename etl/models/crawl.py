@@ -110,11 +110,11 @@ def ask_details(
             landing.save(state)
             log.info("details: %d more models", len(details))
             fault_point("crawl:after-details")
-    skip_details(landing, state)
+    end_network(landing, state)
 
 
-def skip_details(landing: Landing, state: CrawlState) -> None:
-    """End the crawl without asking for more details; a later crawl asks for those of models that lack them."""
+def end_network(landing: Landing, state: CrawlState) -> None:
+    """Mark the crawl as ready to load; details that were not asked for are a later crawl's."""
     state.phase = LOAD
     landing.save(state)
 

@@ -98,6 +98,8 @@ class HubClient:
     ):
         self.endpoint = endpoint.rstrip("/")
         self._max_wait, self._sleep, self._clock = max_wait_seconds, sleep, clock
+        self._resume_at = clock()
+        """When the Hub's next window begins, once an answer said that this one is used up."""
         self._headers = build_hf_headers(
             token=os.environ.get("HF_TOKEN") or False,
             library_name="forensics-lake",
@@ -164,12 +166,12 @@ class HubClient:
 
     def _get(self, path: str, cap: int, parse: Callable[[bytes], Any]) -> tuple[Any, Mapping[str, str]]:
         """Return the parsed body and the headers of a GET, after as many tries as it takes."""
+        self._pause()
         for number in range(1, TRIES + 1):
             try:
                 body, headers = self._once(path, cap)
-                parsed = parse(body)
-                self._pause(headers)
-                return parsed, headers
+                self._note_quota(headers)
+                return parse(body), headers
             except _TryAgain as failed:
                 wait = float(min(2 ** (number - 1), 30)) if failed.wait is None else failed.wait
                 if number < TRIES and wait <= self._max_wait:
@@ -185,11 +187,16 @@ class HubClient:
                 raise CallFailed(failed.code, f"{failed.detail}, {number} tries{asked}") from None
         raise AssertionError("a call has at least one try")
 
-    def _pause(self, headers: Mapping[str, str]) -> None:
-        """After an answer that used up the quota, wait for the next window rather than ask and be refused."""
+    def _note_quota(self, headers: Mapping[str, str]) -> None:
+        """Remember when the next window begins, if this answer used up the quota."""
         limit = parse_ratelimit_headers(headers)
         if limit is not None and limit.remaining == 0:
-            wait = min(limit.reset_in_seconds + 1.0, self._max_wait)
+            self._resume_at = self._clock() + min(limit.reset_in_seconds + 1.0, self._max_wait)
+
+    def _pause(self) -> None:
+        """Wait for the next window rather than ask and be refused; what was answered is landed by then."""
+        wait = self._resume_at - self._clock()
+        if wait > 0:
             log.info("the Hub's quota is used up; waiting %.0f s", wait)
             self._sleep(wait)
 

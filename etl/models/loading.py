@@ -14,9 +14,8 @@ from etl.models.records import DETAIL_LINE, PAGE_LINE, hub_records, outcomes, un
 
 @dataclass(frozen=True)
 class Loaded:
-    """Counts of one load; `codes` counts the rejects by code, call failures and records alike."""
+    """How many rows a load added to `hub_records`, and its rejects by code, call failures and records alike."""
 
-    records: int
     fresh: int
     codes: dict[str, int]
 
@@ -34,11 +33,11 @@ def load(lake: Lake, landing: Landing, state: CrawlState) -> Loaded:
     refused.unpersist()
     state.phase = DONE
     landing.save(state)
-    return Loaded(state.records, fresh, codes)
+    return Loaded(fresh, codes)
 
 
-def load_landed(lake: Lake, landing: Landing) -> list[str]:
-    """Load every crawl that is landed whole and not loaded yet, the oldest first; return their ids.
+def load_landed(lake: Lake, landing: Landing) -> None:
+    """Load every crawl that is landed whole and not loaded yet, the oldest first.
 
     The crawl job does so at its end; a crawl that was killed there, or landed elsewhere and copied here, comes in
     this way.
@@ -48,7 +47,6 @@ def load_landed(lake: Lake, landing: Landing) -> list[str]:
         with table_lock(lake.root, HUB_RECORDS.name):
             for state in waiting:
                 load(lake, landing, state)
-    return [state.crawl_id for state in waiting]
 
 
 def _lines(spark: SparkSession, schema: str, files: list[str]) -> DataFrame:

@@ -13,7 +13,7 @@ import pytest
 from etl.demo.hub import DemoHub
 from etl.errors import ConfigError, NothingUsable
 from etl.models.bulk import land_table, rows
-from etl.models.crawl import ask_details, skip_details, walk
+from etl.models.crawl import ask_details, end_network, walk
 from etl.models.hub import HubClient
 from etl.models.itinerary import Cost, expected_cost, open_crawl, told
 from etl.models.landing import DONE, CrawlState, Landing, Walk
@@ -47,7 +47,7 @@ def crawl(root: str, hub: DemoHub, mode: str = "sweep", **changes: Any) -> Crawl
     landing, client = Landing(root), HubClient(hub.endpoint, sleep=lambda _: None)
     state = open_crawl(landing, settings, NOW)
     walk(client, landing, state, settings.page_size)
-    skip_details(landing, state)
+    end_network(landing, state)
     state.phase = DONE
     landing.save(state)
     return state

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.demo.hub import DemoHub, Fault
+from etl.demo.hub.server import RateWindow
 from etl.errors import HubUnreachable
 from etl.models.hub import CallFailed, HubClient
 from tests.etl.tiny_hub import write_repository
@@ -48,6 +49,17 @@ def test_a_cursor_is_kept_without_the_host_so_that_it_outlives_a_port(client: Hu
     following = client.page(first(client)).next
     assert following is not None
     assert following.startswith("/api/models?")
+
+
+def test_the_call_after_one_that_used_up_the_quota_waits_for_the_next_window(
+    client: HubClient, hub: DemoHub, waits: list[float]
+) -> None:
+    hub.rate = RateWindow(quota=1, seconds=60)
+    assert len(client.page(first(client)).records) == 2
+    assert waits == []  # the page is handed over before anybody waits
+    hub.rate = RateWindow(quota=9, seconds=60)
+    client.page(first(client))
+    assert len(waits) == 1 and 55 < waits[0] <= 61
 
 
 def test_too_many_requests_are_waited_out_as_long_as_the_hub_says(
