@@ -16,7 +16,7 @@ from etl.errors import CrawlRefused, NothingUsable
 from etl.faults import fault_point
 from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_CRAWL_HISTORY, HUB_RECORDS, MODELS
 from etl.lake.store import Lake
-from etl.models import generators, guard, history, records
+from etl.models import generators, guard, history, records, refusals
 from etl.models.landing import CrawlState, Landing, started
 from etl.models.settings import CatalogueSettings, Policy
 from etl.statistics.catalogue import crawl_history
@@ -53,15 +53,14 @@ def take_up(lake: Lake, crawl_id: str, policy: Policy, settings: CatalogueSettin
         if found and not settings.accept:
             _refuse(lake, row)
         kinds = update_models(lake, parsed, this, list(crawls.values()))
-        if seen.rejected:
-            lake.reject("catalogue", records.refused(parsed), crawl_id)
+        if seen.rejected or seen.maimed:
+            lake.reject("catalogue", refusals.refused(parsed), crawl_id)
     finally:
         parsed.unpersist()
     new = sum(kinds.get(kind, 0) for kind in (history.NEW, history.REVISED, history.UPDATED))
     words = ", ".join(f"{kinds.get(kind, 0)} {kind}" for kind in (*history.SEEN, history.WITHDRAWN))
-    code = stage.finish(
-        seen.records, new, seen.rejected, seen.records - new - seen.rejected, f"crawl {crawl_id}: {words}"
-    )
+    note = f"crawl {crawl_id}: {words}" + (f"; {seen.maimed} without a field (BAD_FIELD)" if seen.maimed else "")
+    code = stage.finish(seen.records, new, seen.rejected, seen.records - new - seen.rejected, note)
     fault_point("catalogue:after-models")
     update_generators(lake, policy)
     fault_point("catalogue:after-generators")

@@ -27,6 +27,8 @@ class Shape:
 
     records: int
     rejected: int
+    maimed: int
+    """Records that are taken without a field, whose type was wrong."""
     missing: dict[str, float]
     """Share of the records without a key field, in 0 … 1."""
 
@@ -37,10 +39,12 @@ def shape(parsed: DataFrame) -> Shape:
         F.avg((F.coalesce(F.size(c), F.lit(0)) <= 0 if c in _LISTS else F.col(c).isNull()).cast("double")).alias(c)
         for c in KEY_FIELDS
     ]
-    counts = parsed.agg(F.count("*").alias("records"), F.count("code").alias("rejected"), *absent).first()
+    maimed = F.when(F.col("code").isNull() & (F.size("left_out") > 0), 1)
+    counted = {"records": F.count("*"), "rejected": F.count("code"), "maimed": F.count(maimed)}
+    counts = parsed.agg(*[column.alias(name) for name, column in counted.items()], *absent).first()
     found: dict[str, Any] = counts.asDict() if counts else {}
     missing = {name: round(found[name] or 0.0, 6) for name in KEY_FIELDS}
-    return Shape(found["records"], found["rejected"], missing)
+    return Shape(found["records"], found["rejected"], found["maimed"], missing)
 
 
 def findings(now: Shape, last: dict[str, Any] | None, settings: CatalogueSettings) -> list[str]:

@@ -9,7 +9,8 @@ from etl.lake.lock import table_lock
 from etl.lake.schemas import HUB_RECORDS
 from etl.lake.store import Lake
 from etl.models.landing import DONE, LOAD, CrawlState, Landing
-from etl.models.records import DETAIL_LINE, PAGE_LINE, hub_records, outcomes, unusable
+from etl.models.records import DETAIL_LINE, PAGE_LINE, hub_records
+from etl.models.refusals import outcomes, unusable
 
 
 @dataclass(frozen=True)

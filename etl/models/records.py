@@ -4,14 +4,12 @@ Everything in a record is an uploader's word. Scalars are declared as strings an
 wrong type costs that field and not the record; a record without a usable id or revision is refused.
 """
 
-from collections.abc import Mapping, Sequence
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.lake.schemas import FILE, HUB_RECORDS, MODELS
+from etl.models import refusals
 from etl.models.declared import base_models
-from etl.models.names import SAFE_ID, UNSAFE_ID, UNSAFE_PATH
 from etl.models.weights import weights_sha256
 
 PAGE_LINE = (
@@ -33,7 +31,6 @@ _RECORD = (
 _DETAIL = f"outcome string, info struct<{_RECORD}>, model_index string, scheduler string"
 
 WEIGHTS = r"(?i)\.(safetensors|bin|ckpt|pt|pth|msgpack|onnx|gguf)$"
-_REVISION = r"\A[0-9a-f]{40}\z"
 _CLASS_NAME = r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\z"
 _PARSED = [
     c for c in MODELS.columns if c not in ("first_crawl", "first_seen", "last_seen", "is_current", "withdrawn_at")
@@ -45,7 +42,7 @@ _LONGEST_TAG = 500
 def hub_records(pages: DataFrame, details: DataFrame, crawl_id: str) -> DataFrame:
     """Return the rows of `hub_records` of one crawl: the first record of each id, with its detail.
 
-    `unusable` makes rejects of the others, but for those that another listing showed already.
+    `refusals.unusable` makes rejects of the others, but for those that another listing showed already.
     """
     first = pages.where(F.col("model_id").isNotNull() & ~F.col("again")).drop("walk", "again", "twice")
     asked = details.select("model_id", "detail").dropDuplicates(["model_id"])
@@ -53,37 +50,12 @@ def hub_records(pages: DataFrame, details: DataFrame, crawl_id: str) -> DataFram
     return rows.withColumn("crawl_id", F.lit(crawl_id)).select(*HUB_RECORDS.columns)
 
 
-def unusable(pages: DataFrame, crawl_id: str) -> DataFrame:
-    """Return the rejects (key, sha256, code, detail) of records that name no model, or one that their walk had."""
-    nameless = F.col("model_id").isNull()
-    found = pages.where(nameless | F.col("twice"))
-    return found.select(
-        F.format_string(f"{crawl_id}/page-%05d/%d", "page", "position").alias("key"),
-        F.sha2(F.coalesce("record", F.lit("")), 256).alias("sha256"),
-        F.when(nameless, "BAD_RECORD").otherwise("DUPLICATE").alias("code"),
-        F.when(nameless, F.concat(F.lit("no id: "), F.coalesce(F.substring("record", 1, 200), F.lit("null"))))
-        .otherwise(F.concat(F.substring("model_id", 1, 300), F.lit(" was listed before; the first record stands")))
-        .alias("detail"),
-    )
-
-
-def outcomes(details: DataFrame, problems: Sequence[Mapping[str, str]]) -> DataFrame:
-    """Return the rejects of a crawl's calls: models whose details did not come, and listings that ended early."""
-    failed = details.where(F.col("outcome") != "OK").select(
-        F.substring("model_id", 1, 300).alias("key"),
-        F.lit("").alias("sha256"),
-        F.col("outcome").alias("code"),
-        F.col("message").alias("detail"),
-    )
-    ended = [(problem["key"], "", problem["code"], problem["detail"]) for problem in problems]
-    return failed.unionByName(details.sparkSession.createDataFrame(ended, failed.schema))
-
-
 def parse(records: DataFrame) -> DataFrame:
     """Return one row a record: what `models` has of it, and `code` and `problem` where it is refused.
 
-    Also listed_id (under which the listing shows it), seen_at, detailed (its files were asked for in this crawl)
-    and gone. A repository that was renamed stands under its new id.
+    Also listed_id (under which the listing shows it), seen_at, detailed (its files were asked for in this crawl),
+    gone, and left_out: the fields that the Hub never sends so, null in the row. A repository that was renamed
+    stands under its new id.
     """
     # In steps, since what is used twice within one select is computed twice.
     steps: list[dict[str, Column]] = [
@@ -101,6 +73,7 @@ def parse(records: DataFrame) -> DataFrame:
             "gone": F.coalesce(F.col("outcome") == "GONE", F.lit(False)),
             "tags": _tags(F.col("said")),
             "files": _files(F.col("said")),
+            "left_out": refusals.left_out(F.col("said")),
         },
         {
             "weight_files": _weights(F.col("files")),
@@ -111,24 +84,16 @@ def parse(records: DataFrame) -> DataFrame:
     parsed = records.drop("crawl_id", "page", "position")
     for step in steps:
         parsed = parsed.withColumns(step)
-    former = F.broadcast(_former_names(records))
-    parsed = parsed.join(former, parsed["listed_id"] == former["former"], how="left").withColumns(_judgement())
-    return parsed.select("listed_id", "seen_at", "detailed", "gone", "code", "problem", *_PARSED)
+    former = F.broadcast(refusals.former_names(records))
+    parsed = parsed.join(former, parsed["listed_id"] == former["former"], how="left").withColumns(
+        refusals.judgement()
+    )
+    return parsed.select("listed_id", "seen_at", "detailed", "gone", "left_out", "code", "problem", *_PARSED)
 
 
 def accepted(parsed: DataFrame) -> DataFrame:
     """Return the parsed rows that are not refused."""
-    return parsed.where(F.col("code").isNull()).drop("code", "problem", "listed_id")
-
-
-def refused(parsed: DataFrame) -> DataFrame:
-    """Return the rejects (key, sha256, code, detail) among parsed rows."""
-    return parsed.where(F.col("code").isNotNull()).select(
-        F.substring("listed_id", 1, 300).alias("key"),
-        F.lit("").alias("sha256"),
-        "code",
-        F.col("problem").alias("detail"),
-    )
+    return parsed.where(F.col("code").isNull()).drop("code", "problem", "left_out", "listed_id")
 
 
 def _tags(said: Column) -> Column:
@@ -219,52 +184,3 @@ def _date(text: Column) -> Column:
     """A date after the day on which it was read is an uploader's, not the calendar's."""
     date = text.try_cast("timestamp")
     return F.when(date <= F.col("seen_at") + F.expr("INTERVAL 1 DAY"), date)
-
-
-def _former_names(records: DataFrame) -> DataFrame:
-    """Return the listed ids (`former`) whose model stands in the crawl under another id already.
-
-    Of several names of one model its own is kept, else the first in the alphabet.
-    """
-    outcome, target = F.get_json_object("detail", "$.outcome"), F.get_json_object("detail", "$.info.id")
-    renamed = records.where(outcome == "RENAMED").select(F.col("model_id").alias("former"), target.alias("own"))
-    listed = records.select(F.col("model_id").alias("own"), F.lit(True).alias("is_listed"))
-    first = renamed.groupBy("own").agg(F.min("former").alias("first"))
-    known = renamed.join(listed, on="own", how="left").join(first, on="own")
-    return known.where(F.col("is_listed") | (F.col("former") != F.col("first"))).select("former")
-
-
-def _judgement() -> dict[str, Column]:
-    """`code` and `problem` of a row: the first that applies, null where nothing does."""
-    unsafe = F.element_at(F.filter(F.col("files.path"), lambda path: path.rlike(UNSAFE_PATH)), 1)
-    folded = F.transform("files", lambda file: F.lower(file["path"]))
-    rules = [
-        (
-            ~F.col("model_id").rlike(SAFE_ID) | F.col("model_id").rlike(UNSAFE_ID),
-            "UNSAFE_NAME",
-            F.lit("the id could name another place than the repository's own folder"),
-        ),
-        (
-            F.exists(F.col("files.path"), lambda path: path.rlike(UNSAFE_PATH)),
-            "UNSAFE_NAME",
-            F.concat(F.lit("unsafe file name: "), F.substring(unsafe, 1, 200)),
-        ),
-        (
-            F.size(F.array_distinct(folded)) < F.size("files"),
-            "UNSAFE_NAME",
-            F.lit("two file names differ in case only"),
-        ),
-        (
-            F.coalesce(~F.col("revision").rlike(_REVISION), F.lit(True)),
-            "BAD_RECORD",
-            F.lit("no revision, or not a commit id"),
-        ),
-        (F.col("former").isNotNull(), "RENAMED", F.concat(F.lit("now "), F.col("model_id"))),
-    ]
-    code, problem = F.lit(None).cast("string"), F.lit(None).cast("string")
-    for condition, name, words in reversed(rules):
-        code, problem = (
-            F.when(condition, name).otherwise(code),
-            F.when(condition, words).otherwise(problem),
-        )
-    return {"code": code, "problem": problem}

@@ -69,7 +69,7 @@ def checked(root: Path, told: Told) -> int:
             report("crawls", expected, {name: crawl[name] for name in names}),
             report("history", expected, {name: int(history[name].sum()) for name in names}),
             report("there", {"models": told.there}, {"models": there}),
-            report("rejects", told.refused, dict(refused.rows())),
+            report("rejects", told.rejects, dict(refused.rows())),
         )
     )
 

@@ -38,6 +38,7 @@ LICENCES = [("creativeml-openrail-m", 50), ("openrail++", 20), ("apache-2.0", 8)
 LICENCES += [("cc-by-nc-nd-4.0", 1), ("", 7)]
 BROKEN = ("no id", "no revision", "unsafe file", "wrong types")
 REFUSED = {"no id": "BAD_RECORD", "no revision": "BAD_RECORD", "unsafe file": "UNSAFE_NAME", "twice": "DUPLICATE"}
+NAMED = REFUSED | {"wrong types": "BAD_FIELD"}
 """Codes in `rejects`; wrong types cost only those fields."""
 
 
@@ -48,7 +49,7 @@ class Told:
     crawl_id: str
     pages: int
     records: int
-    refused: dict[str, int]
+    rejects: dict[str, int]
     """By code in `rejects`."""
     there: int
     """Models that are good and there."""
@@ -170,7 +171,7 @@ def land(
     edited, missing = fates(models, seed, changed, gone)
     page: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
-    refused: Counter[str] = Counter()
+    refused, named = 0, Counter[str]()
 
     def flush() -> None:
         landing.land_page(state, f"/api/models?page={len(state.pages)}", page, seen)
@@ -178,16 +179,17 @@ def land(
 
     for item, odd in records(models, seed, edited, missing, round(models * new)):
         page += [item, item] if odd == "twice" else [item]
-        refused.update([REFUSED[odd]] if odd in REFUSED else [])
+        refused += odd in REFUSED
+        named.update([NAMED[odd]] if odd in NAMED else [])
         if len(page) >= PAGE:
             flush()
     if page:
         flush()
     landing.save(state)
-    there = state.records - refused.total()
+    there = state.records - refused
     first = not (changed or gone or new)
     fresh = there if first else round(models * new)
-    return Told(crawl_id, len(state.pages), state.records, dict(refused), there, fresh, len(edited), len(missing))
+    return Told(crawl_id, len(state.pages), state.records, dict(named), there, fresh, len(edited), len(missing))
 
 
 def records(

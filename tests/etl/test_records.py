@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import Row, SparkSession
 
 from etl.lake.schemas import HUB_RECORDS
-from etl.models import history, records
+from etl.models import history, records, refusals
 from etl.models.names import is_safe_id
 
 SHA = "a" * 40
@@ -236,7 +236,7 @@ def test_a_record_that_names_no_model_is_a_reject_with_its_place(spark: SparkSes
         (3, 0, 0, SEEN, None, False, False, '"text"'),
         (3, 1, 0, SEEN, "a/b", False, False, '{"id": "a/b"}'),
     ]
-    refused = records.unusable(spark.createDataFrame(pages, records.PAGE_LINE), "c").collect()
+    refused = refusals.unusable(spark.createDataFrame(pages, records.PAGE_LINE), "c").collect()
     assert sorted((row["key"], row["code"]) for row in refused) == [
         ("c/page-00000/1", "BAD_RECORD"),
         ("c/page-00000/2", "BAD_RECORD"),

@@ -41,13 +41,14 @@ def page(
 
 def matches(record: dict[str, Any], query: Query) -> bool:
     """Whether a record passes every filter tag, author, pipeline_tag, gated and search of the query."""
-    tags = {str(tag) for tag in record.get("tags") or ()}
+    found, identity = record.get("tags"), str(record["id"])
+    tags = {str(tag) for tag in found} if isinstance(found, list) else set()
     gated = query.get("gated")
     return (
         all(tag in tags for value in query.get("filter", []) for tag in value.split(","))
-        and all(record["id"].split("/")[0] == author for author in query.get("author", []))
+        and all(identity.split("/")[0] == author for author in query.get("author", []))
         and all(record.get("pipeline_tag") == tag for tag in query.get("pipeline_tag", []))
-        and all(text.lower() in record["id"].lower() for text in query.get("search", []))
+        and all(text.lower() in identity.lower() for text in query.get("search", []))
         and (gated is None or (gated[-1].lower() == "true") == bool(record.get("gated")))
     )
 

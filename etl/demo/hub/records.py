@@ -5,14 +5,18 @@ Field and tag names follow `ModelInfo` of huggingface_hub and the API types of @
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
 from etl.demo.hub.repository import RepoFile, Repository, Snapshot
 
-CONTROL_KEYS = frozenset({"moved_to", "listed", "tags"})
-"""Keys of `.hub.json` that steer the server; every other key replaces the record's field of that name."""
+CONTROL_KEYS = frozenset({"moved_to", "listed", "tags", "verbatim"})
+"""Keys of `.hub.json` that steer the server; every other key replaces the record's field of that name.
+
+`tags` are added to those that follow from the files; what `verbatim` holds replaces any field, whatever its type.
+"""
 
 FIRST_DATE = "2022-03-02T23:29:04.000Z"
 """The earliest createdAt on the real Hub."""
@@ -28,10 +32,14 @@ ONE_MODEL_ONLY = frozenset({"usedStorage"})
 def card_data(snapshot: Snapshot) -> dict[str, Any] | None:
     """The README's YAML front matter; None where there is none or it is not a mapping."""
     parts = snapshot.text("README.md").split("---\n", 2)
-    if len(parts) != 3 or parts[0]:
-        return None
+    return _mapping(parts[1]) if len(parts) == 3 and not parts[0] else None
+
+
+@lru_cache(maxsize=10_000)
+def _mapping(text: str) -> dict[str, Any] | None:
+    """A YAML text's mapping, None where it is none; kept, since a listing reads every card for every page."""
     try:
-        data = yaml.safe_load(parts[1])
+        data = yaml.safe_load(text)
     except yaml.YAMLError:
         return None
     return data if isinstance(data, dict) else None
@@ -89,7 +97,8 @@ def record(repository: Repository, snapshot: Snapshot, blobs: bool = False) -> d
         "spaces": [],
         "usedStorage": sum(file.size for file in snapshot.files.values()),
     }
-    return fields | {k: v for k, v in repository.settings.items() if k not in CONTROL_KEYS}
+    replaced = {k: v for k, v in repository.settings.items() if k not in CONTROL_KEYS}
+    return fields | replaced | repository.settings.get("verbatim", {})
 
 
 def choose_fields(fields: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:
