@@ -100,8 +100,8 @@ def earlier(lake: Lake, this: CrawlState, crawls: list[CrawlState]) -> DataFrame
 def update_generators(lake: Lake, policy: Policy) -> None:
     """Merge the current models into `generators`; print how many are eligible, and why the others are not."""
     stage = Stage("generators", "models")
-    rows, circles = generators.generators(lake.read(MODELS), policy, datetime.now(UTC))
-    counts = lake.merge(GENERATORS, rows, ignoring=generators.IGNORED)
+    with generators.generators(lake.read(MODELS), policy, datetime.now(UTC)) as (rows, circles):
+        counts = lake.merge(GENERATORS, rows, ignoring=generators.IGNORED)
     by_reason = lake.read(GENERATORS).where("kind = 'hub'").groupBy("reason").count().collect()
     reasons = {row["reason"]: row["count"] for row in by_reason}
     changed = counts.inserted + counts.updated

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from etl.models.families import COMPONENT_LIBRARIES, SAMPLED
 from etl.models.settings import Policy
-from etl.models.weights import folder, is_component, is_safe
+from etl.models.weights import folder, is_component, is_safe, total_bytes
 
 
 class Reason(StrEnum):
@@ -24,7 +24,7 @@ class Reason(StrEnum):
     LICENCE = "LICENCE"
     NOT_FOR_ALL_AUDIENCES = "NOT_FOR_ALL_AUDIENCES"
     REMOTE_CODE = "REMOTE_CODE"
-    ADAPTER = "ADAPTER"
+    ADAPTER = "ADAPTER"  # and no model that may be sampled is known to be its base
     NOT_DIFFUSERS = "NOT_DIFFUSERS"
     NO_DETAIL = "NO_DETAIL"
     UNSUPPORTED_PIPELINE = "UNSUPPORTED_PIPELINE"
@@ -98,7 +98,10 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
 
 
 def judge(models: DataFrame, policy: Policy) -> DataFrame:
-    """Return `models` with `eligible`, `reason` and `detail`; one reason for every model that is not eligible."""
+    """Return `models` with `eligible`, `reason` and `detail`; one reason for every model that is not eligible.
+
+    No adapter is eligible here: `adapters.with_bases` decides those whose base is.
+    """
     reason, words = F.lit(None).cast("string"), F.lit(None).cast("string")
     for name, applies, said in reversed(rules(policy)):
         reason = F.when(applies, name.value).otherwise(reason)
@@ -130,7 +133,7 @@ def facts(models: DataFrame) -> DataFrame:
     needed = F.when(F.size(plain) > 0, plain).otherwise(F.col("safe"))
     found = {
         "pickled": pickled,
-        "download_bytes": _bytes(needed),
+        "download_bytes": total_bytes(needed),
         "scheduler": F.substring(F.get_json_object("scheduler_config", "$._class_name"), 1, 100),
     }
     return split.withColumns(found).drop("index", "other")
@@ -176,8 +179,3 @@ def _code() -> Column:
         F.concat(F.lit("holds Python code: "), script),
         F.concat(F.lit("a component from elsewhere: "), foreign),
     )
-
-
-def _bytes(files: Column) -> Column:
-    sizes = F.transform(files, lambda file: F.coalesce(file["size"], F.lit(0)))
-    return F.aggregate(sizes, F.lit(0).cast("bigint"), lambda total, size: total + size)

@@ -132,6 +132,17 @@ CATALOGUED_ONLY: frozenset[str] = frozenset(
 SAMPLED: frozenset[str] = frozenset(PIPELINES) - CATALOGUED_ONLY
 """The classes that generation has defaults for; others are catalogued and not sampled. A test holds both equal."""
 
+ADAPTABLE: frozenset[str] = frozenset(
+    {
+        *("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "FluxPipeline"),
+        *("StableDiffusionPAGPipeline", "StableDiffusionXLPAGPipeline", "StableDiffusion3PAGPipeline"),
+        *("FluxKontextPipeline", "Flux2Pipeline", "Flux2KleinPipeline", "ChromaPipeline", "SanaPipeline"),
+        *("LatentConsistencyModelPipeline", "KolorsPipeline", "KolorsPAGPipeline", "Lumina2Pipeline"),
+        *("AuraFlowPipeline", "CogView4Pipeline", "ZImagePipeline", "QwenImagePipeline", "Krea2Pipeline"),
+    }
+)
+"""The sampled classes on which a LoRA is laid; a test holds that each can in diffusers."""
+
 COMPONENT_LIBRARIES: frozenset[str] = frozenset(
     {
         *("diffusers", "transformers"),

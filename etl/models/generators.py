@@ -1,5 +1,7 @@
 """Rows of `generators` for the models of the Hub: one a model, with lineage and verdict."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 
@@ -7,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.lake.schemas import GENERATORS
+from etl.models.adapters import ADAPTER_FACTS, adapter_facts, with_bases
 from etl.models.eligibility import is_adapter, judge
 from etl.models.families import ARCHITECTURES, PIPELINES
 from etl.models.lineage import lineage
@@ -16,16 +19,24 @@ IGNORED = ("updated_at",)
 """Columns whose change alone is no change of a generator."""
 
 
-def generators(models: DataFrame, policy: Policy, at: datetime) -> tuple[DataFrame, list[tuple[str, ...]]]:
-    """Return the generators of `models` (every revision), and the circles of models that name each other as base.
+@contextmanager
+def generators(
+    models: DataFrame, policy: Policy, at: datetime
+) -> Iterator[tuple[DataFrame, list[tuple[str, ...]]]]:
+    """Give the generators of `models` (every revision), and the circles of models that name each other as base.
 
-    What has no pipeline class of its own, such as an adapter, has the family and architecture of its bases.
+    What has no pipeline class of its own, such as an adapter, has the family and architecture of its bases. What
+    is read more than once is kept in memory until the context ends.
     """
     current = models.where("is_current")
     roots, circles = lineage(current.withColumns({"family": _own_family(), "derived": _is_derived()}))
     # Narrow before anything is joined: lists of files stay behind.
-    judged = judge(current, policy).select(*_JUDGED)
-    known = judged.join(roots, on="model_id", how="left").join(_earlier(models), on="model_id", how="left")
+    judged = judge(current, policy).withColumns(adapter_facts()).select(*_JUDGED, *ADAPTER_FACTS).persist()
+    known = (
+        with_bases(judged, policy)
+        .join(roots, on="model_id", how="left")
+        .join(_earlier(models), on="model_id", how="left")
+    )
     columns: dict[str, Column] = {
         "generator_id": F.col("model_id"),
         "kind": F.lit("hub"),
@@ -35,7 +46,10 @@ def generators(models: DataFrame, policy: Policy, at: datetime) -> tuple[DataFra
         "released_at": F.col("created_at"),
         "updated_at": F.lit(at),
     }
-    return known.select(*[columns.get(c, F.col(c)).alias(c) for c in GENERATORS.columns]), circles
+    try:
+        yield known.select(*[columns.get(c, F.col(c)).alias(c) for c in GENERATORS.columns]), circles
+    finally:
+        judged.unpersist()
 
 
 _JUDGED = (

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from etl.lake.schemas import FILE, HUB_RECORDS, MODELS
 from etl.models import refusals
 from etl.models.declared import base_models
-from etl.models.weights import weights_sha256
+from etl.models.weights import total_bytes, weights_sha256
 
 PAGE_LINE = (
     "page int, position int, walk int, fetched_at timestamp, model_id string, again boolean, twice boolean, "
@@ -129,7 +129,7 @@ def _columns() -> dict[str, Column]:
         "pipeline_class": _pipeline_class(F.col("model_index"), said["config"], tags),
         "base_models": base_models(said["id"], tags, card["base_model"], card["base_model_relation"]),
         "weights_sha256": weights_sha256(F.col("model_index"), F.col("weight_files")),
-        "weight_bytes": F.when(F.col("detailed"), _total_size(F.col("weight_files"))),
+        "weight_bytes": F.when(F.col("detailed"), total_bytes(F.col("weight_files"))),
         "downloads": said["downloads"].try_cast("bigint"),
         "likes": said["likes"].try_cast("bigint"),
         "created_at": _date(said["createdAt"]),
@@ -141,11 +141,6 @@ def _columns() -> dict[str, Column]:
 def _file(sibling: Column) -> Column:
     size, sha256 = sibling["size"].try_cast("bigint"), sibling["lfs"]["sha256"]
     return F.struct(sibling["rfilename"].alias("path"), size.alias("size"), sha256.alias("sha256")).cast(FILE)
-
-
-def _total_size(files: Column) -> Column:
-    sizes = F.transform(files, lambda file: F.coalesce(file["size"], F.lit(0)))
-    return F.coalesce(F.aggregate(sizes, F.lit(0).cast("bigint"), lambda total, size: total + size), F.lit(0))
 
 
 def _gate(gated: Column, otherwise: str) -> Column:

@@ -59,7 +59,6 @@ GOOD = [
         tags=("lora", "template:sd-lora"),
         base_model=SD,
         relation="adapter",
-        expected="ADAPTER",
     ),
     Repo("demo-lab/tiny-sd3", "sd3", 9, "2024-06-12", 40110, 800, "mit"),
     Repo("demo-lab/tiny-auraflow", "auraflow", 10, "2024-07-11", 5200, 140, "apache-2.0"),

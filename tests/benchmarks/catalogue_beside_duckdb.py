@@ -53,6 +53,8 @@ def compared(lake: Path, out: Path) -> int:
     root, differ = str(lake), 0
     for table, columns in ((MODELS, []), (REJECTS, ["code"]), (GENERATORS, ["reason"])):
         ours, theirs = snapshot.read(root, table), pl.read_parquet(out / f"{table.name}.parquet")
+        if table is REJECTS:  # fields that are left out are named by the catalogue alone
+            ours = ours.filter(pl.col("code") != "BAD_FIELD")
         counts = [tally(frame, columns) for frame in (ours, theirs)]
         differ += counts[0] != counts[1]
         print(f"{table.name}: {counts[0]}" + ("" if counts[0] == counts[1] else f", in DuckDB {counts[1]}"))

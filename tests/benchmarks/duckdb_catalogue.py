@@ -18,7 +18,7 @@ from duckdb_generators_sql import GENERATORS, GOLD, JUDGED
 from duckdb_models_sql import BRONZE, DETAIL, MACROS, PARSED, RECORD
 
 from etl.models import names
-from etl.models.families import ARCHITECTURES, COMPONENT_LIBRARIES, PIPELINES, SAMPLED
+from etl.models.families import ADAPTABLE, ARCHITECTURES, COMPONENT_LIBRARIES, PIPELINES, SAMPLED
 from etl.models.landing import Landing
 from etl.models.lineage import SCHEMA, resolve
 from etl.models.records import WEIGHTS
@@ -51,6 +51,7 @@ def catalogue(root: str, crawl_id: str, out: Path, policy: Policy) -> dict[str, 
         "unsafe_id": names.UNSAFE_ID,
         "unsafe_path": re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", names.UNSAFE_PATH),
         "libraries": tuple(sorted(COMPONENT_LIBRARIES)),
+        "adaptable": tuple(sorted(ADAPTABLE)),
         "sampled": tuple(sorted(SAMPLED)),
         "barred": "|".join(f"(?:{pattern})" for pattern in policy.forbidden_licences) or _NEVER,
         "excluded": "|".join(f"(?:{pattern})" for pattern in policy.excluded) or _NEVER,

@@ -51,13 +51,37 @@ WITH facts AS (
         WHEN download_bytes / 1e9 > $max_gb THEN 'TOO_LARGE'
         WHEN oldest <> model_id THEN 'COPY' END AS reason
     FROM facts LEFT JOIN oldest USING (weights_sha256)
+), adapted AS (
+    SELECT model_id, list_transform(list_filter(base_models, lambda b: b.relation = 'adapter'),
+        lambda b: b.model_id) AS bases
+    FROM reasons WHERE reason = 'ADAPTER'
+), named AS (
+    SELECT model_id, unnest(bases) AS base, generate_subscripts(bases, 1) AS place FROM adapted
+), laid AS (
+    SELECT n.model_id, arg_min(u.pipeline_class, place) AS base_class,
+        arg_min(u.download_bytes, place) AS base_bytes
+    FROM named n JOIN reasons u ON u.model_id = n.base
+    WHERE u.reason IS NULL AND u.pipeline_class IN $adaptable GROUP BY 1
+), pairs AS (
+    SELECT r.*, base_class,
+        list_filter(files, lambda f: is_safe(f.path) AND NOT contains(f.path, '/')) AS beside,
+        base_bytes + total(beside) AS both_bytes
+    FROM reasons r LEFT JOIN laid USING (model_id)
+), verdicts AS (
+    SELECT * REPLACE (
+        CASE WHEN base_class IS NULL THEN download_bytes ELSE both_bytes END AS download_bytes,
+        CASE WHEN base_class IS NULL THEN reason WHEN weight_bytes IS NULL THEN 'NO_DETAIL'
+            WHEN coalesce(len(beside), 0) = 0 THEN 'PICKLE_ONLY' WHEN both_bytes / 1e9 > $max_gb THEN 'TOO_LARGE'
+            WHEN oldest <> model_id THEN 'COPY' END AS reason)
+    FROM pairs
 )
-SELECT model_id, revision, weights_sha256, pipeline_class, licence, nsfw, weight_bytes, download_bytes, downloads,
+SELECT model_id, revision, weights_sha256, coalesce(pipeline_class, base_class) AS pipeline_class, licence, nsfw,
+    weight_bytes, download_bytes, downloads,
     created_at, list_transform(base_models, lambda b: b.model_id) AS bases,
     json_extract_string(scheduler_index, '_class_name')[1:100] AS scheduler,
     CASE WHEN class_family = 'SD 1.x' AND json_extract_string(scheduler_index, 'prediction_type') = 'v_prediction'
         THEN 'SD 2.x' ELSE class_family END AS family,
-    (pipeline_class IS NULL AND is_adapter)
+    (verdicts.pipeline_class IS NULL AND is_adapter)
         OR coalesce(len(list_filter(tags, lambda t: t IN ('gguf', 'bitsandbytes', '4-bit', '8-bit'))) > 0, false)
         OR coalesce(len(list_filter(base_models, lambda b: b.relation = 'quantized')) > 0, false) AS derived,
     reason, CASE reason
@@ -76,7 +100,7 @@ SELECT model_id, revision, weights_sha256, pipeline_class, licence, nsfw, weight
             THEN array_to_string(pickled[:5], ', ') ELSE 'any component' END
         WHEN 'TOO_LARGE' THEN printf('%.1f GB to download, at most %g', download_bytes / 1e9, $max_gb::DOUBLE)
         WHEN 'COPY' THEN 'the same weights as ' || oldest END[1:500] AS detail
-FROM reasons;
+FROM verdicts;
 """
 
 GENERATORS = r"""

@@ -107,8 +107,9 @@ WITH read AS (
 ), components AS (
     SELECT *, CASE WHEN json_valid(model_index) THEN model_index::JSON END AS index,
         coalesce(json_keys(index), []) AS parts,
-        list_filter(weight_files, lambda f: list_contains(parts, folder(f.path))
-            AND folder(f.path) <> 'safety_checker') AS used,
+        list_filter(weight_files, lambda f: CASE WHEN model_index IS NULL
+            THEN is_safe(f.path) AND NOT contains(f.path, '/')
+            ELSE list_contains(parts, folder(f.path)) AND folder(f.path) <> 'safety_checker' END) AS used,
         list_transform(list_filter(used, lambda f: is_safe(f.path)), lambda f: folder(f.path)) AS safe,
         list_transform(list_filter(used, lambda f: is_safe(f.path) OR NOT list_contains(safe, folder(f.path))),
             lambda f: f.sha256) AS hashes,

@@ -5,7 +5,8 @@
 
 Record i depends on (seed, i) alone, so a second crawl of the same seed differs only by what --changed, --gone and
 --new ask for, and by exactly that many models. Downloads follow a Pareto law, creation times grow with i, most
-models are adapters or fine-tunes of a few bases. Of 10,000 records 10 are broken in one of the ways that
+models are adapters or fine-tunes of a few bases, some have the weights of another, and one in five has its details
+landed, as when a crawl has only begun to ask for them. Of 10,000 records 10 are broken in one of the ways that
 `catalogue` must name or bear, and 2 are listed twice.
 """
 
@@ -22,6 +23,10 @@ from typing import Any
 from etl.models.landing import LOAD, CrawlState, Landing, Walk
 
 PAGE = 1000
+BASES = 50
+"""Of the first models, which most others derive from, all have details."""
+DETAILED, COPIES, HUGE = 0.2, 0.02, 0.005
+"""Shares of the other models with details; of those with a pipeline, that copy another or are too large to download."""
 START, DAYS = datetime(2022, 8, 22, tzinfo=UTC), 1100
 LISTING = "filter=diffusers"
 CLASSES = [
@@ -119,17 +124,41 @@ def record(seed: int, i: int, total: int, edition: int) -> dict[str, Any]:
         "library_name": "diffusers",
         "pipeline_tag": "text-to-image",
         "tags": tags,
-        "siblings": [sibling(seed, i, file) for file in files],
+        "siblings": [sibling(seed, source(seed, i), file, i) for file in files],
         "cardData": card,
         "config": {"diffusers": {"_class_name": pipeline}} if kind >= 0.55 else {},
     }
 
 
-def sibling(seed: int, i: int, file: str) -> dict[str, Any]:
-    """Return one file of a record; weights have a size and a hash."""
+def source(seed: int, i: int) -> int:
+    """Return the model whose weights model i has: itself, or for some one of the first thousand."""
+    rng = random.Random(f"{seed}/{i}/source")
+    return rng.randrange(min(i, 1000) + 1) if rng.random() < COPIES else i
+
+
+def sibling(seed: int, weights: int, file: str, i: int) -> dict[str, Any]:
+    """Return one file of record i; weights have a size and the hash of the model that they are from."""
     if not file.endswith((".safetensors", ".bin")):
         return {"rfilename": file}
-    return {"rfilename": file, "size": 1_000_000 + i, "lfs": {"sha256": digest(seed, i, file)}}
+    size = 50_000_000_000 if random.Random(f"{seed}/{weights}/size").random() < HUGE else 1_000_000 + i
+    return {"rfilename": file, "size": size, "lfs": {"sha256": digest(seed, weights, file)}}
+
+
+def detail(seed: int, i: int, item: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the line of a detail file on model i, None where its details were not asked for."""
+    asked = i < BASES or random.Random(f"{seed}/{i}/detail").random() < DETAILED
+    if item["gated"] or not asked:
+        return None
+    name = item["config"].get("diffusers", {}).get("_class_name")
+    parts = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "scheduler": "PNDMScheduler"}
+    index = {"_class_name": name} | {part: ["diffusers", cls] for part, cls in parts.items()}
+    said = {
+        "outcome": "OK",
+        "info": item,
+        "model_index": json.dumps(index) if name else None,
+        "scheduler": json.dumps({"_class_name": "PNDMScheduler", "steps_offset": 1}) if name else None,
+    }
+    return {"model_id": item["id"], "outcome": "OK", "message": None, "detail": said}
 
 
 def broken(item: dict[str, Any], way: str) -> dict[str, Any]:
@@ -170,15 +199,21 @@ def land(
     state = CrawlState(crawl_id, "127.0.0.1", [LISTING], 0, walks=[Walk(LISTING)], phase=LOAD)
     edited, missing = fates(models, seed, changed, gone)
     page: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
     refused, named = 0, Counter[str]()
 
     def flush() -> None:
         landing.land_page(state, f"/api/models?page={len(state.pages)}", page, seen)
         page.clear()
+        landing.land_details(state, details)
+        details.clear()
 
-    for item, odd in records(models, seed, edited, missing, round(models * new)):
+    first = not (changed or gone or new)
+    for i, item, odd in records(models, seed, edited, missing, round(models * new)):
         page += [item, item] if odd == "twice" else [item]
+        if odd is None and (first or i in edited or i >= models):  # what is known already is not asked for again
+            details += [line for line in [detail(seed, i, item)] if line]
         refused += odd in REFUSED
         named.update([NAMED[odd]] if odd in NAMED else [])
         if len(page) >= PAGE:
@@ -187,21 +222,20 @@ def land(
         flush()
     landing.save(state)
     there = state.records - refused
-    first = not (changed or gone or new)
     fresh = there if first else round(models * new)
     return Told(crawl_id, len(state.pages), state.records, dict(named), there, fresh, len(edited), len(missing))
 
 
 def records(
     models: int, seed: int, edited: set[int], missing: set[int], new: int
-) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Yield one crawl's records, each with its oddity; new models have none."""
+) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Yield one crawl's records, each with its number before it and its oddity after; new models have none."""
     for i in range(models + new):
         if i in missing:
             continue
         odd = oddity(seed, i) if i < models else None
         item = record(seed, i, models, edition=int(i in edited))
-        yield broken(item, odd) if odd in BROKEN else item, odd
+        yield i, broken(item, odd) if odd in BROKEN else item, odd
 
 
 if __name__ == "__main__":

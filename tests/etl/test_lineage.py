@@ -234,8 +234,8 @@ def as_models(spark: SparkSession) -> DataFrame:
 
 def test_labelled_models_get_their_root_and_none_is_wrong_with_certainty(spark: SparkSession) -> None:
     assert len({m.model_id for m in MODELS_LABELLED}) == 200
-    rows, circles = generators(as_models(spark), Policy(), datetime(2026, 11, 1, tzinfo=UTC))
-    resolved = {row["model_id"]: row for row in rows.collect()}
+    with generators(as_models(spark), Policy(), datetime(2026, 11, 1, tzinfo=UTC)) as (rows, circles):
+        resolved = {row["model_id"]: row for row in rows.collect()}
     wrong = {
         m.model_id: (resolved[m.model_id]["root_basis"], resolved[m.model_id]["root_model_id"], m.root)
         for m in MODELS_LABELLED
