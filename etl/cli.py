@@ -31,6 +31,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "sample images from the eligible generators, one child process a model",
     ),
     "ingest": ("etl.jobs.ingest", "check and store images, generated ones and your own"),
+    "verify": (
+        "generation.jobs.verify",
+        "make a sample of the generated images again from their rows, and compare",
+    ),
     "describe": ("etl.jobs.describe", "measure the images and make their thumbnails"),
     "build-training-set": (
         "etl.jobs.build_training_set",

@@ -24,6 +24,11 @@ class Outcome:
     bytes: int
     peak_memory_mb: float | None
     started_at: datetime
+    download_bytes: int | None = None
+    download_seconds: float | None = None
+    load_seconds: float | None = None
+    sampling_seconds: float | None = None
+    peak_gpu_memory_mb: float | None = None
 
     @property
     def status(self) -> str:
@@ -61,5 +66,10 @@ def row(plan_id: str, attempt: int, outcome: Outcome) -> dict[str, Any]:
         "images": outcome.images,
         "bytes": outcome.bytes,
         "peak_memory_mb": outcome.peak_memory_mb,
+        "peak_gpu_memory_mb": outcome.peak_gpu_memory_mb,
+        "download_bytes": outcome.download_bytes,
+        "download_seconds": outcome.download_seconds,
+        "load_seconds": outcome.load_seconds,
+        "sampling_seconds": outcome.sampling_seconds,
         "started_at": outcome.started_at,
     }

@@ -1,23 +1,29 @@
 """What a model's own process does: enter the cell, load, sample, and send each image to its parent.
 
 Messages go over a pipe as bytes, never as pickles: the parent must not unpickle what an untrusted process says.
-Each is a JSON object; of kind "image" it is followed by the PNG itself.
+Each is a JSON object; of kind "image" it is followed by the image's file.
 """
 
+import gc
 import json
 import resource
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from generation import sandbox
+from generation.batches import Batch
 from generation.failures import Code, GenerationFailure
 from generation.plan import Request
 
 GIVE_UP_AFTER = 3
 """Refused images from a model's first on, after which the rest is not tried."""
+
+FACTS = ("width", "height", "scheduler", "dtype", "batch_size", "library_versions", "nsfw")
+"""What a process says about an image that goes into its record; all else the plan knows."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,22 @@ class Job:
 
     folder: Path
     requests: tuple[Request, ...]
+    """The images to send."""
     limits: sandbox.Limits
     device: str = "cpu"
     dtype: str = "float32"
     variant: str | None = None
     adapter: Path | None = None
     """The adapter's weights file, laid over the pipeline in `folder`."""
+    planned: tuple[Request, ...] = ()
+    """All of the model's requests, by which batches are cut; by default those to send."""
+    batch_size: int = 1
+    image_seconds: float | None = None
+    """Longest that a loaded model may take for an image."""
+    scorer: Path | None = None
+    """Folder of the classifier for what is not for all audiences."""
+    threshold: float = 0.5
+    withhold: bool = False
 
 
 class Sender:
@@ -39,11 +55,19 @@ class Sender:
 
     def __init__(self, connection: Connection):
         self._connection = connection
+        self.load_seconds: float | None = None
+        self.sampling_seconds = 0.0
+        self.peak_gpu_memory_mb: float | None = None
 
-    def image(self, png: bytes, **facts: Any) -> None:
+    def loaded(self, seconds: float) -> None:
+        """Say that the model is loaded: from now on images come."""
+        self.load_seconds = seconds
+        self._send("loaded", {})
+
+    def image(self, content: bytes, **facts: Any) -> None:
         """Send one image with what is known of it."""
         self._send("image", facts)
-        self._connection.send_bytes(png)
+        self._connection.send_bytes(content)
 
     def refused(self, request_id: str, failure: GenerationFailure) -> None:
         """Say that one request gave no usable image."""
@@ -55,8 +79,13 @@ class Sender:
         self._send("end", said)
 
     def _send(self, kind: str, facts: dict[str, Any]) -> None:
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        message = {"kind": kind, "peak_memory_mb": peak_mb, **facts}
+        used = {
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_gpu_memory_mb": self.peak_gpu_memory_mb,
+            "load_seconds": self.load_seconds,
+            "sampling_seconds": self.sampling_seconds,
+        }
+        message = {"kind": kind, **used, **facts}
         self._connection.send_bytes(json.dumps(message).encode())
 
 
@@ -83,21 +112,80 @@ def sample_model(job: Job, sender: Sender) -> None:
     """Load the model and sample every request; a bad image is refused alone, unless all of the first ones are."""
     import torch
 
+    from generation.batches import batches
     from generation.loading import load
-    from generation.sampling import library_versions, sample
+    from generation.nsfw import Scorer
+    from generation.sampling import Withhold, library_versions
 
     torch.set_num_threads(1)
+    started = time.monotonic()
     pipeline = load(job.folder, job.adapter, job.variant, job.device, job.dtype)
+    judge = Withhold(Scorer(job.scorer, job.device), job.threshold, job.withhold) if job.scorer else None
+    sender.loaded(time.monotonic() - started)
     versions = library_versions()
+    wanted = {request.request_id for request in job.requests}
+    ladder = Ladder(pipeline, judge, job.batch_size)
     good = bad = 0
-    for request in job.requests:
+    for batch in batches(job.planned or job.requests, job.batch_size):
+        if wanted.isdisjoint(request.request_id for request in batch):
+            continue
+        for request, image in ladder.sample(batch, sender):
+            if request.request_id not in wanted:
+                continue
+            if isinstance(image, GenerationFailure):
+                bad += 1
+                sender.refused(request.request_id, image)
+                if not good and bad == GIVE_UP_AFTER:
+                    raise image
+            else:
+                good += 1
+                content, facts = image
+                sender.image(content, request_id=request.request_id, library_versions=versions, **facts)
+
+
+class Ladder:
+    """Samples batches, in parts half as large each time that memory runs out; it does not climb again."""
+
+    def __init__(self, pipeline: Any, judge: Any, size: int):
+        self._pipeline, self._judge, self._size = pipeline, judge, size
+
+    def sample(self, batch: Batch, sender: Sender) -> Iterator[tuple[Request, Any]]:
+        """Yield each request with its image or its refusal. Raises GenerationFailure(OOM) below a batch of one."""
+        left = batch
+        while left:
+            part = left[: self._size]
+            started = time.monotonic()
+            images = self._tried(part)
+            sender.sampling_seconds += time.monotonic() - started
+            sender.peak_gpu_memory_mb = _peak_gpu_memory_mb()
+            if images is not None:
+                yield from zip(part, images, strict=True)
+                left = left[len(part) :]
+
+    def _tried(self, part: Batch) -> list[Any] | None:
+        """The images of a part, or None after a step down."""
+        from generation.sampling import sample
+
         try:
-            png, facts = sample(pipeline, request)
+            return sample(self._pipeline, part, self._judge)
         except GenerationFailure as failure:
-            bad += 1
-            sender.refused(request.request_id, failure)
-            if failure.code is Code.OOM or (not good and bad == GIVE_UP_AFTER):
+            if failure.code is not Code.OOM or len(part) == 1:
                 raise
-        else:
-            good += 1
-            sender.image(png, request_id=request.request_id, library_versions=versions, **facts)
+        # Out of the `except`, whose error held what filled the memory.
+        self._size = max(1, len(part) // 2)
+        _free_memory()
+        return None
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _peak_gpu_memory_mb() -> float | None:
+    import torch
+
+    return torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else None

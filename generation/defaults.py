@@ -41,6 +41,8 @@ class Defaults:
     """On a GPU: what the class's example loads it in, float32 where that names none."""
     multiple: int = 8
     """Sides are a multiple of this: the autoencoder's factor times the patch, from the class's code."""
+    batched: bool = True
+    """Whether one call samples several prompts or labels, each with its own generator."""
     swappable: bool = False
     """Whether any of SCHEDULERS may replace its own: its `__init__` takes KarrasDiffusionSchedulers."""
     steps_argument: str = "num_inference_steps"

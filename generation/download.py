@@ -42,6 +42,7 @@ def fetch(
     endpoint: str,
     deadline_seconds: float = 3600.0,
     sleep: Sleep = time.sleep,
+    repo_type: str = "model",
 ) -> None:
     """Download `files` into `folder`, each of its listed size, and of its listed SHA-256 where one is known.
 
@@ -54,7 +55,8 @@ def fetch(
     if needed > shutil.disk_usage(folder).free // 2:
         raise GenerationFailure(Code.NO_SPACE, f"{needed} bytes to download are more than half of the free disk")
     for file in files:
-        url = hf_hub_url(repository.model_id, file.path, revision=repository.revision, endpoint=endpoint)
+        where = {"repo_type": repo_type, "revision": repository.revision, "endpoint": endpoint}
+        url = hf_hub_url(repository.model_id, file.path, **where)
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         _with_retries(url, file, target, deadline, sleep)

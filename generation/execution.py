@@ -18,6 +18,7 @@ from etl.errors import ConfigError
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome, decide, row
+from generation.disk import DiskBudget
 from generation.landing import Landing
 from generation.model_run import run_model
 from generation.plan import ModelTask, Plan, Request
@@ -75,7 +76,8 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
 def start_workers(settings: GenerateSettings) -> Workers:
     """Return the places in which models run: one a GPU, or one a core. Raises ConfigError where a GPU lacks."""
     device, places = _places(settings)
-    return Workers(device, places, Path(settings.root).resolve() / "landing" / "home")
+    disk = DiskBudget(int(settings.max_disk_gb * 1e9))
+    return Workers(device, places, Path(settings.root).resolve() / "landing" / "home", disk)
 
 
 def carry_out(

@@ -27,6 +27,8 @@ class Code(StrEnum):
     FLAT_IMAGE = "FLAT_IMAGE"
     """Nearly one colour: what a broken model, or a filter that blackens, gives."""
     WRONG_SIZE = "WRONG_SIZE"
+    NSFW_IMAGE = "NSFW_IMAGE"
+    """The scorer finds it not for all audiences, and the policy withholds such images."""
 
     TIMEOUT = "TIMEOUT"
     CRASH = "CRASH"

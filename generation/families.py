@@ -47,7 +47,7 @@ _CASCADE = _unet(
     guidance_argument="prior_guidance_scale",
 )
 
-DEFAULTS: dict[str, Defaults] = {
+_DEFAULTS: dict[str, Defaults] = {
     # Stable Diffusion and its variants of the same weights.
     "StableDiffusionPipeline": _SD,
     "StableDiffusionPAGPipeline": _SD,
@@ -123,6 +123,22 @@ DEFAULTS: dict[str, Defaults] = {
     "LDMPipeline": _unprompted(50),
     "ScoreSdeVePipeline": _unprompted(2000),
     "KarrasVePipeline": _unprompted(50),
+}
+
+ONE_AT_A_TIME: frozenset[str] = frozenset(
+    {
+        # Measured on tiny ones: the images depend on their company, or a list of generators is refused.
+        *("StableDiffusionPanoramaPipeline", "Kandinsky3Pipeline", "ConsistencyModelPipeline", "AmusedPipeline"),
+        # Not measured: there is no tiny one.
+        *("FluxKontextPipeline", "Flux2Pipeline", "Flux2KleinKVPipeline", "BriaPipeline", "HunyuanImagePipeline"),
+        *("Krea2Pipeline", "NucleusMoEImagePipeline", "OmniGenPipeline", "GlmImagePipeline", "DreamLitePipeline"),
+        *("DreamLiteMobilePipeline", "Kandinsky5T2IPipeline", "KandinskyCombinedPipeline"),
+    }
+)
+"""Classes of which one call samples one image, whatever size of batch is asked for."""
+
+DEFAULTS: dict[str, Defaults] = {
+    name: replace(found, batched=name not in ONE_AT_A_TIME) for name, found in _DEFAULTS.items()
 }
 
 SUPPORTED: frozenset[str] = frozenset(DEFAULTS)

@@ -1,15 +1,14 @@
-"""What to sample, read from the lake: generators of a plan or all eligible ones, with their files, and prompts."""
+"""What to sample, read from the lake: generators of a plan or all eligible ones, with their files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from etl.errors import ConfigError, NothingUsable
 from etl.lake import snapshot
-from etl.lake.schemas import GENERATORS, IMAGES, MODELS, PLANS
+from etl.lake.schemas import GENERATORS, MODELS, PLANS
 from generation.hints import Hints, hints, merged
 from generation.plan import Generator
 from generation.repository import RepoFile, Repository
@@ -93,31 +92,6 @@ def planned_generators(root: str, recorded: pl.DataFrame) -> list[Generator]:
         refused = None if row["eligible"] else f"{row['reason']}: {row['detail']}"
         asked[generator_id] = {"images": planned["images"], "refused": refused}
     return [replace(found, **asked[found.generator_id]) for found in _with_models(root, rows)]
-
-
-def read_prompts(root: str, path: str | None) -> list[str]:
-    """Return the distinct prompts, sorted: lines of the text file, else captions of the lake's real images.
-
-    Raises NothingUsable when there are none, ConfigError when the file cannot be read.
-    """
-    if path is not None:
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the prompts in {path}: {error}") from None
-        prompts = {line.strip() for line in lines}
-    elif snapshot.exists(root, IMAGES):
-        real = snapshot.scan(root, IMAGES).filter(pl.col("label") == 0)
-        prompts = {text.strip() for text in real.select("prompt").drop_nulls().collect()["prompt"]}
-    else:
-        prompts = set()
-    prompts.discard("")
-    if not prompts:
-        where = path or f"the real images of the lake at {root}"
-        raise NothingUsable(
-            f"there is no prompt in {where}; ingest captioned photos, or name a file with --prompts"
-        )
-    return sorted(prompts)
 
 
 def _with_models(root: str, rows: Sequence[dict[str, Any]]) -> list[Generator]:

@@ -1,4 +1,4 @@
-"""Where sampled images land: one folder a generator, PNG files and one line of JSON for each.
+"""Where sampled images land: one folder a generator, image files and one line of JSON for each.
 
 An image counts only when its line is there and its file has the line's SHA-256. The file is written first, so a
 kill between the two costs one image, which the next run samples again to the same bytes.
@@ -14,6 +14,7 @@ from typing import Any
 
 from etl import durable
 from etl.faults import fault_point
+from generation.encoding import SUFFIXES
 
 RECORDS = "records.jsonl"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -43,12 +44,12 @@ class Landing:
         if not manifest.exists() or manifest.read_bytes() != content.encode():
             durable.write(manifest, content.encode())
 
-    def add(self, png: bytes, record: Record) -> None:
+    def add(self, content: bytes, record: Record) -> None:
         """Land one image: its file in one step, then its line, both on disk when this returns. Raises OSError."""
-        file = f"{record['request_id']}.png"
-        durable.write(self.folder / file, png)
+        file = f"{record['request_id']}.{SUFFIXES[record.get('format') or 'PNG']}"
+        durable.write(self.folder / file, content)
         fault_point("generate:between-file-and-record")
-        line = _line({"file": file, "sha256": hashlib.sha256(png).hexdigest(), **record})
+        line = _line({"file": file, "sha256": hashlib.sha256(content).hexdigest(), **record})
         with open(self.folder / RECORDS, "a", encoding="utf-8") as manifest:
             manifest.write(line)
             manifest.flush()

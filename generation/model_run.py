@@ -4,34 +4,36 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from generation.attempts import Outcome
-from generation.child import Job
+from generation.batches import LARGEST
+from generation.child import FACTS, Job
 from generation.download import fetch
 from generation.failures import Code, GenerationFailure
 from generation.families import DEFAULTS
 from generation.landing import Landing, slug
 from generation.plan import Generator, ModelTask, Request
-from generation.repository import parse_index, select, select_adapter
+from generation.repository import RepoFile, Repository, Selection, parse_index, select, select_adapter
 from generation.sandbox import Limits
 from generation.settings import GenerateSettings
-from generation.workers import Ending, Workers
+from generation.workers import Ending, Used, Workers
 
 _ADAPTER = "adapter"
-_TAKEN = ("width", "height", "scheduler", "dtype", "batch_size", "library_versions")
-"""What the child says about an image that goes into its record; all else the plan knows."""
+_TAKEN = tuple(fact for fact in FACTS if fact != "nsfw")
 
 
 @dataclass
 class _Landed:
     images: int = 0
     bytes: int = 0
-    peak_memory_mb: float | None = None
     waited_seconds: float = 0.0
+    download_bytes: int | None = None
+    download_seconds: float | None = None
+    used: Used = field(default_factory=Used)
 
 
 def run_model(
@@ -45,13 +47,11 @@ def run_model(
     folder = Path(settings.root).resolve() / "landing" / "downloads" / slug(task.generator.generator_id)
     code: Code | None
     try:
-        code, message = _run(task.generator, wanted, landing, settings, workers, folder, landed)
+        code, message = _run(task, wanted, landing, settings, workers, folder, landed)
     except GenerationFailure as failure:
         code, message = failure.code, failure.message
     except OSError as error:  # of the disk: what the network raises has become a GenerationFailure
         code, message = Code.NO_SPACE, f"{error.strerror or error} ({error.filename or 'no file'})"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return Outcome(
         generator_id=task.generator.generator_id,
         code=code,
@@ -59,13 +59,29 @@ def run_model(
         seconds=round(time.monotonic() - clock - landed.waited_seconds, 3),
         images=landed.images,
         bytes=landed.bytes,
-        peak_memory_mb=landed.peak_memory_mb,
         started_at=started,
+        download_bytes=landed.download_bytes,
+        download_seconds=landed.download_seconds,
+        **asdict(landed.used),
     )
 
 
+@dataclass(frozen=True)
+class _Download:
+    """What a generator is made of: a pipeline's files, and its own weights file where it is an adapter."""
+
+    pipeline: Repository
+    selection: Selection
+    adapter: RepoFile | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(file.size for file in self.selection.files) + (self.adapter.size if self.adapter else 0)
+
+
 def _run(
-    generator: Generator,
+    task: ModelTask,
     wanted: Sequence[Request],
     landing: Landing,
     settings: GenerateSettings,
@@ -74,52 +90,85 @@ def _run(
     landed: _Landed,
 ) -> tuple[Code | None, str]:
     landing.open()
-    job = _fetched(generator, wanted, settings, workers.device, folder)
-    requests = {request.request_id: request for request in wanted}
-
-    def land(said: dict[str, Any], png: bytes) -> None:
-        request = requests[said["request_id"]]
-        landing.add(png, _record(generator, request, workers.device, said))
-        landed.images += 1
-        landed.bytes += len(png)
-
-    ending = workers.run(job, settings.deadline_seconds, land)
-    landed.peak_memory_mb, landed.waited_seconds = ending.peak_memory_mb, ending.waited_seconds
+    download = _vetted(task.generator, settings)
+    with workers.disk.reserve(download.size):
+        try:
+            landed.download_bytes, clock = download.size, time.monotonic()
+            _fetch(task.generator, download, settings, folder)
+            landed.download_seconds = round(time.monotonic() - clock, 3)
+            job = _job(task, wanted, download, settings, workers.device, folder)
+            ending = _sampled(job, task.generator, landing, settings, workers, landed)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    landed.used, landed.waited_seconds = ending.used, ending.waited_seconds
     return _verdict(ending, len(wanted) - landed.images)
 
 
-def _fetched(
-    generator: Generator, wanted: Sequence[Request], settings: GenerateSettings, device: str, folder: Path
-) -> Job:
-    """Vet and download a generator's files (an adapter's beside its base's). Raises GenerationFailure."""
+def _sampled(
+    job: Job, generator: Generator, landing: Landing, settings: GenerateSettings, workers: Workers, landed: _Landed
+) -> Ending:
+    """Run the model's process and land each image that it sends."""
+    requests = {request.request_id: request for request in job.requests}
+
+    def land(said: dict[str, Any], content: bytes) -> None:
+        request = requests[said["request_id"]]
+        landing.add(content, _record(generator, request, workers.device, said))
+        landed.images += 1
+        landed.bytes += len(content)
+
+    return workers.run(job, settings.deadline_seconds, land)
+
+
+def _vetted(generator: Generator, settings: GenerateSettings) -> _Download:
+    """Return what is to be downloaded. Raises GenerationFailure for what must not be."""
     if generator.is_adapter and generator.base is None:
         raise GenerationFailure(Code.BASE_MISSING, "the adapter's base model is not in the lake")
-    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
     max_bytes = int(settings.max_model_gb * 1e9)
     pipeline = generator.base or generator.repository
-    selection = select(pipeline, max_bytes)
-    adapter = None
-    if generator.base is not None:
-        file = select_adapter(generator.repository, max_bytes)
-        fetch(generator.repository, [file], folder / _ADAPTER, settings.endpoint, settings.deadline_seconds)
-        adapter = folder / _ADAPTER / file.path
-    fetch(pipeline, selection.files, folder / "pipeline", settings.endpoint, settings.deadline_seconds)
+    adapter = select_adapter(generator.repository, max_bytes) if generator.base else None
+    return _Download(pipeline, select(pipeline, max_bytes), adapter)
+
+
+def _fetch(generator: Generator, download: _Download, settings: GenerateSettings, folder: Path) -> None:
+    """Download a generator's files, an adapter's beside its base's. Raises GenerationFailure."""
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
+    where, seconds = (settings.endpoint, settings.deadline_seconds)
+    if download.adapter is not None:
+        fetch(generator.repository, [download.adapter], folder / _ADAPTER, where, seconds)
+    fetch(download.pipeline, download.selection.files, folder / "pipeline", where, seconds)
     # The index is not among the files with a known SHA-256: what was vetted must be what is loaded.
     downloaded = (folder / "pipeline" / "model_index.json").read_text(encoding="utf-8", errors="replace")
-    if parse_index(downloaded) != parse_index(pipeline.index):
+    if parse_index(downloaded) != parse_index(download.pipeline.index):
         raise GenerationFailure(Code.BAD_DOWNLOAD, "model_index.json is not the one that the crawl recorded")
+
+
+def _job(
+    task: ModelTask,
+    wanted: Sequence[Request],
+    download: _Download,
+    settings: GenerateSettings,
+    device: str,
+    folder: Path,
+) -> Job:
     on_cpu = device == "cpu"
+    batched = DEFAULTS[task.generator.pipeline_class].batched
     return Job(
         folder=folder / "pipeline",
         requests=tuple(wanted),
+        planned=task.requests,
+        batch_size=(settings.batch_size or (1 if on_cpu else LARGEST)) if batched else 1,
         limits=Limits(
             cpu_seconds=math.ceil(settings.deadline_seconds) + 60,
             memory_bytes=int(settings.memory_gb * 2**30) if on_cpu else None,
         ),
         device=device,
-        dtype=_dtype(generator.pipeline_class, settings.dtype, on_cpu),
-        variant=selection.variant,
-        adapter=adapter,
+        dtype=_dtype(task.generator.pipeline_class, settings.dtype, on_cpu),
+        variant=download.selection.variant,
+        adapter=folder / _ADAPTER / download.adapter.path if download.adapter else None,
+        image_seconds=settings.image_seconds,
+        scorer=Path(settings.nsfw_scorer).resolve() if settings.nsfw_scorer else None,
+        threshold=settings.nsfw_threshold,
+        withhold=settings.nsfw_policy == "withhold",
     )
 
 
@@ -145,7 +194,10 @@ def _record(generator: Generator, request: Request, device: str, said: dict[str,
         "guidance": request.guidance,
         "device": device,
         "licence": generator.licence,
-        "nsfw": generator.nsfw,
+        "nsfw": generator.nsfw if said["nsfw"] is None else bool(said["nsfw"]),
+        "format": request.format or "PNG",
+        "quality": request.quality,
+        "subsampling": request.subsampling,
         **{key: said[key] for key in _TAKEN},
     }
 

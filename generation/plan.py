@@ -4,8 +4,9 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
+from generation.assignment import assign_prompts, prompt_id
 from generation.defaults import Defaults
 from generation.families import CLASSES, DEFAULTS
 from generation.hints import NO_HINTS, Hints
@@ -48,6 +49,12 @@ class Request:
     height: int | None
     scheduler: str | None = None
     """The class that replaces the model's own scheduler; None: its own."""
+    format: str | None = None
+    """JPEG or WEBP; None: PNG."""
+    quality: int | None = None
+    """The encoder's, 1 … 100; None for PNG."""
+    subsampling: str | None = None
+    """Of a JPEG's colours, e.g. 4:2:0."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +79,23 @@ class Plan:
 
 
 def make_plan(generators: Sequence[Generator], prompts: Sequence[str], settings: GenerateSettings) -> Plan:
-    """Return the requests to every generator, in the order of their ids."""
+    """Return the requests to every generator, in the order of their ids.
+
+    Raises ConfigError when there are too few prompts for the settings' assignment.
+    """
     ordered = sorted(generators, key=lambda generator: generator.generator_id)
-    tasks = tuple(ModelTask(g, tuple(_requests(g, prompts, settings))) for g in ordered)
+    wanting = {g.generator_id: _images(g, settings) if takes_prompts(g) else 0 for g in ordered}
+    assigned = assign_prompts(
+        wanting, prompts, settings.prompt_assignment, settings.seed, settings.images_per_prompt
+    )
+    tasks = tuple(ModelTask(g, tuple(_requests(g, assigned.get(g.generator_id, []), settings))) for g in ordered)
     ids = [request.request_id for task in tasks for request in task.requests]
     return Plan(settings.plan or f"plan-{_digest([settings.seed, ids])[:16]}", tasks)
 
 
-def assign_prompts(generator_id: str, prompts: Sequence[str], settings: GenerateSettings) -> list[tuple[str, int]]:
-    """Return (prompt, k) for each image of a generator; k counts the images that share the prompt.
-
-    Prompts are sorted, then shuffled by the seed, and by the generator's id too when the assignment is random.
-    As many are used as images / images_per_prompt asks for; when there are fewer, they come round again.
-    """
-    salt = f"/{generator_id}" if settings.prompt_assignment == "random" else ""
-    shuffled = sorted(set(prompts))
-    random.Random(f"{settings.seed}{salt}").shuffle(shuffled)
-    wanted = -(-settings.images_per_generator // settings.images_per_prompt)
-    drawn = shuffled[:wanted]
-    return [(drawn[i % len(drawn)], i // len(drawn)) for i in range(settings.images_per_generator)]
-
-
-def needs_prompts(generators: Sequence[Generator]) -> bool:
-    """Whether any of the generators takes a prompt."""
-    return any(_defaults(generator).conditioning == "prompt" for generator in generators)
+def takes_prompts(generator: Generator) -> bool:
+    """Whether the generator is asked by prompts, not by classes or by nothing."""
+    return _defaults(generator).conditioning == "prompt"
 
 
 def image_seed(generator: Generator, prompt_id: str, k: int) -> int:
@@ -104,13 +104,16 @@ def image_seed(generator: Generator, prompt_id: str, k: int) -> int:
     return int(_digest(key)[:16], 16) >> 1
 
 
-def _requests(generator: Generator, prompts: Sequence[str], settings: GenerateSettings) -> list[Request]:
-    defaults = _defaults(generator)
-    settings = replace(settings, images_per_generator=generator.images or settings.images_per_generator)
-    count = settings.images_per_generator
+def _images(generator: Generator, settings: GenerateSettings) -> int:
+    return generator.images or settings.images_per_generator
+
+
+def _requests(
+    generator: Generator, prompts: Sequence[tuple[str, int]], settings: GenerateSettings
+) -> list[Request]:
+    defaults, count = _defaults(generator), _images(generator, settings)
     if defaults.conditioning == "prompt":
-        pairs = assign_prompts(generator.generator_id, prompts, settings)
-        return [_request(generator, defaults, settings, _digest(p)[:16], k, prompt=p) for p, k in pairs]
+        return [_request(generator, defaults, settings, prompt_id(p), k, prompt=p) for p, k in prompts]
     if defaults.conditioning == "class":
         labels = random.Random(f"{settings.seed}/{generator.generator_id}").choices(range(CLASSES), k=count)
         return [
@@ -133,12 +136,14 @@ def _request(
     seed = image_seed(generator, prompt_id, k)
     how = figures(defaults, generator.hints, settings, seed)
     asked = Request(
-        *("", prompt_id, prompt, negative, label, seed, how.steps, how.guidance, how.px, how.px, how.scheduler)
+        *("", prompt_id, prompt, negative, label, seed, how.steps, how.guidance, how.px, how.px),
+        *(how.scheduler, how.format, how.quality, how.subsampling),
     )
     origins = [generator.repository, *([generator.base] if generator.base else [])]
     said = asdict(asked)
-    if asked.scheduler is None:  # as ids were before images could have another scheduler
-        del said["scheduler"]
+    for name in ("scheduler", "format", "quality", "subsampling"):
+        if said[name] is None:  # as ids were before images could have another
+            del said[name]
     content = [[(r.model_id, r.revision) for r in origins], said]
     return Request(**{**asdict(asked), "request_id": _digest(content)})
 

@@ -1,61 +1,100 @@
-"""From requests to checked PNG bytes, one image at a time, the same bytes in every process.
+"""From requests to checked, encoded images: the same bytes in every process of the same kind.
 
-One CPU generator an image, batch size 1 and one thread: a batch's size and the number of threads change results
-in the last bits. The generator is the CPU's on a GPU too, so that the starting noise does not depend on it.
+One CPU generator an image and one thread: the number of threads, as the size of the batch, changes results in the
+last bits, so the latter is stored with each image. The generator is the CPU's on a GPU too, so that the starting
+noise does not depend on it.
 """
 
 import inspect
-import io
 import platform
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
-from PIL import Image
 
+from generation.encoding import encode
 from generation.failures import Code, GenerationFailure
 from generation.families import DEFAULTS
 from generation.plan import Request
 
-BATCH_SIZE = 1
 LEAST_DEVIATION = 2.0
 """Standard deviation over all values of an image (0 … 255) below which it is flat."""
 LARGEST_SHARE = 0.99
 """Share of pixels of one colour from which an image is flat."""
 
 
-def sample(pipeline: Any, request: Request) -> tuple[bytes, dict[str, Any]]:
-    """Return one image as PNG, and what made it.
+Sampled = tuple[bytes, dict[str, Any]]
+"""An image's file and what made it."""
 
-    Raises GenerationFailure: NAN_IMAGE, FLAT_IMAGE, WRONG_SIZE, OOM.
+
+class Withhold:
+    """What is done with images not for all audiences: scored by `scorer`, refused from `threshold` if `refuse`."""
+
+    def __init__(self, scorer: Callable[[np.ndarray], float], threshold: float, refuse: bool):
+        self._scorer, self._threshold, self._refuse = scorer, threshold, refuse
+
+    def __call__(self, pixels: np.ndarray) -> bool:
+        """Return whether the image is to be marked. Raises GenerationFailure(NSFW_IMAGE)."""
+        score = self._scorer(pixels)
+        if score >= self._threshold and self._refuse:
+            raise GenerationFailure(Code.NSFW_IMAGE, f"scored {score:.3f}, withheld from {self._threshold:g} on")
+        return score >= self._threshold
+
+
+def sample(
+    pipeline: Any, batch: Sequence[Request], judge: Withhold | None = None
+) -> list[Sampled | GenerationFailure]:
+    """Return for each request of a batch its image, or why it is refused.
+
+    Refusals: NAN_IMAGE, FLAT_IMAGE, WRONG_SIZE, NSFW_IMAGE. Raises GenerationFailure(OOM) for the batch.
     """
-    _set_scheduler(pipeline, request.scheduler)
-    torch.manual_seed(request.seed)  # for schedulers that draw without the generator that they are given
+    _set_scheduler(pipeline, batch[0].scheduler)
+    torch.manual_seed(batch[0].seed)  # for schedulers that draw without the generator that they are given
     try:
         with torch.inference_mode():
-            output = pipeline(**arguments(pipeline, request))
+            images = pipeline(**arguments(pipeline, batch)).images
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise GenerationFailure(Code.OOM, f"while sampling: {error}") from error
-    pixels = checked(np.asarray(output.images[0]), request)
-    return encode(pixels), {
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
+        raise GenerationFailure(Code.OOM, f"{len(batch)} images at a time: {error}") from None
+    facts = {
         "scheduler": type(_scheduler(pipeline)).__name__,
         "dtype": str(pipeline.dtype).removeprefix("torch."),
-        "batch_size": BATCH_SIZE,
+        "batch_size": len(batch),
     }
+    return [
+        _finished(np.asarray(image), request, facts, judge) for image, request in zip(images, batch, strict=True)
+    ]
 
 
-def arguments(pipeline: Any, request: Request) -> dict[str, Any]:
-    """Return what the pipeline's call is given: of all that a request says, what its signature knows."""
+def _finished(
+    image: np.ndarray, request: Request, facts: dict[str, Any], judge: Withhold | None
+) -> Sampled | GenerationFailure:
+    """Check and encode one image of a batch."""
+    try:
+        pixels = checked(image, request)
+        nsfw = judge(pixels) if judge else None
+    except GenerationFailure as failure:
+        return failure
+    content = encode(pixels, request.format or "PNG", request.quality, request.subsampling)
+    return content, {"width": pixels.shape[1], "height": pixels.shape[0], "nsfw": nsfw, **facts}
+
+
+def arguments(pipeline: Any, batch: Sequence[Request]) -> dict[str, Any]:
+    """Return what the pipeline's call is given: of all that the requests say, what its signature knows."""
     defaults = DEFAULTS[type(pipeline).__name__]
+    request = batch[0]
+
+    def each(values: list[Any]) -> Any:
+        """A list for several requests, the value itself for one; None where there is none."""
+        return values if len(batch) > 1 and values[0] is not None else values[0]
+
     offered = {
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "class_labels": None if request.class_label is None else [request.class_label],
-        "batch_size": BATCH_SIZE if defaults.conditioning == "none" else None,
+        "prompt": each([request.prompt for request in batch]),
+        "negative_prompt": each([request.negative_prompt for request in batch]),
+        "class_labels": None if request.class_label is None else [request.class_label for request in batch],
+        "batch_size": len(batch) if defaults.conditioning == "none" else None,
         defaults.steps_argument: request.steps,
         defaults.guidance_argument: request.guidance,
         "width": request.width,
@@ -64,7 +103,7 @@ def arguments(pipeline: Any, request: Request) -> dict[str, Any]:
         "use_resolution_binning": False,
         # On by default in some classes, and then done or not by which packages are installed.
         "clean_caption": False,
-        "generator": torch.Generator("cpu").manual_seed(request.seed),
+        "generator": each([torch.Generator("cpu").manual_seed(request.seed) for request in batch]),
         "output_type": "np",
     }
     known = inspect.signature(pipeline.__call__).parameters
@@ -110,13 +149,6 @@ def checked(image: np.ndarray, request: Request) -> np.ndarray:
     if pixels.std() < LEAST_DEVIATION or counts.max() >= LARGEST_SHARE * height * width:
         raise GenerationFailure(Code.FLAT_IMAGE, f"{len(colours)} colours, deviation {pixels.std():.2f}")
     return pixels
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    """Return the pixels as a PNG without any metadata, so that the same pixels are the same bytes."""
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, format="PNG", compress_level=6)
-    return target.getvalue()
 
 
 def library_versions() -> dict[str, str]:

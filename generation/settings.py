@@ -1,11 +1,13 @@
 """Configuration of the generation jobs."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from etl.lake.lock import is_local
+from generation.assignment import SCHEMES
 from generation.defaults import SCHEDULERS
+from generation.encoding import SUBSAMPLINGS, SUFFIXES
 
 PLAN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Names of plans name folders too."""
@@ -29,9 +31,12 @@ class GenerateSettings:
     images_per_prompt: int = 1
     """images of one generator that share a prompt, with seeds of their own"""
     prompts: str | None = None
-    """text file with one prompt a line; by default the captions of the real images in the lake"""
+    """text file with one prompt a line, or a .jsonl, .csv or .parquet file, with #column at its end where they are
+    not in `prompt`, `text` or `caption`; or such a file of a dataset of the Hub, named
+    hub:owner/name@revision/path/to/file.parquet#column; by default the captions of the real images in the lake"""
     prompt_assignment: str = "random"
-    """`random`: each generator draws its own prompts; `same`: all get the same ones"""
+    """`random`: each generator draws its own prompts; `same`: all get the same ones; `disjoint`: no prompt goes to
+    two generators"""
     seed: int = 1
     """decides which prompts are drawn"""
     negative_prompt: str | None = None
@@ -50,20 +55,40 @@ class GenerateSettings:
     """draw the scheduler of each image from these classes, where the pipeline takes any of them"""
     vary_size: list[int] | None = None
     """draw the side of each image from these, in pixels"""
+    formats: list[str] = field(default_factory=lambda: ["PNG"])
+    """file formats: PNG, JPEG, WEBP; each image draws one of them, so that the format does not tell its maker"""
+    quality: list[int] = field(default_factory=lambda: [75, 95])
+    """quality of JPEG and WebP files, drawn for each image from this range, as [low, high]"""
+    subsampling: list[str] = field(default_factory=lambda: ["4:2:0", "4:4:4"])
+    """chroma subsampling of JPEG files, drawn for each image: 4:4:4, 4:2:2 or 4:2:0"""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: cuda where there is a GPU"""
     dtype: str = "auto"
     """float32, float16, bfloat16, or `auto`: float32 on a CPU and the pipeline class's own on a GPU"""
     workers: int | None = None
     """models sampled at the same time; by default one a GPU, or one a core"""
+    batch_size: int | None = None
+    """images sampled at a time, halved while memory runs out; by default 8 on a GPU and 1 on a CPU"""
     deadline_seconds: float = 3600.0
     """longest that one model may load and sample"""
+    image_seconds: float = 900.0
+    """longest that a loaded model may take for one image"""
     memory_gb: float = 24.0
     """address space of one model's process on a CPU"""
     max_model_gb: float = 60.0
     """largest download of one model"""
+    max_disk_gb: float = 200.0
+    """disk that the downloads of all models may take at a time; each is deleted after its model"""
+    nsfw_scorer: str | None = None
+    """folder of an image classifier (transformers, safetensors) that scores every image"""
+    nsfw_threshold: float = 0.5
+    """score from which an image counts as not for all audiences"""
+    nsfw_policy: str = "mark"
+    """`mark`: such an image is kept and marked; `withhold`: it is refused, and its bytes are not kept"""
     max_attempts: int = 3
     """tries of a generator whose failures may pass (time, memory, network); others are tried once"""
+    status: bool = False
+    """sample nothing: show how the plan stands and what it cost, or all plans, from the lake alone"""
 
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
@@ -77,11 +102,12 @@ class GenerateSettings:
             found.append(
                 "--plan may hold letters, digits, '.', '_' and '-' only, and must begin with one of the first"
             )
+        found += self._problems_of_files()
         for key in ("images_per_generator", "images_per_prompt", "max_attempts"):
             if getattr(self, key) < 1:
                 found.append(f"--{key} must be at least 1")
-        if self.prompt_assignment not in ("random", "same"):
-            found.append(f"--prompt_assignment must be 'random' or 'same', not '{self.prompt_assignment}'")
+        if self.prompt_assignment not in SCHEMES:
+            found.append(f"--prompt_assignment must be one of {', '.join(SCHEMES)}; not {self.prompt_assignment}")
         if self.device not in ("auto", "cpu", "cuda"):
             found.append(f"--device must be 'auto', 'cpu' or 'cuda', not '{self.device}'")
         if self.dtype not in ("auto", "float32", "float16", "bfloat16"):
@@ -89,13 +115,28 @@ class GenerateSettings:
         if self.size is not None and (self.size < 16 or self.size % 8):
             found.append("--size must be a multiple of 8, at least 16")
         found += self._problems_of_variation()
-        for key in ("steps", "workers"):
+        for key in ("steps", "workers", "batch_size"):
             value = getattr(self, key)
             if value is not None and value < 1:
                 found.append(f"--{key} must be at least 1")
-        for key in ("deadline_seconds", "memory_gb", "max_model_gb"):
+        for key in ("deadline_seconds", "image_seconds", "memory_gb", "max_model_gb", "max_disk_gb"):
             if getattr(self, key) <= 0:
                 found.append(f"--{key} must be positive")
+        return found
+
+    def _problems_of_files(self) -> list[str]:
+        """Name what is wrong in what is asked of the images' files."""
+        found = []
+        for key, known in (("formats", tuple(SUFFIXES)), ("subsampling", SUBSAMPLINGS)):
+            values = getattr(self, key)
+            if not values or not set(values) <= set(known):
+                found.append(f"--{key} must be a list of {', '.join(known)}; not {values}")
+        if not (len(self.quality) == 2 and 1 <= self.quality[0] <= self.quality[1] <= 100):
+            found.append("--quality must be [low, high], with 1 ≤ low ≤ high ≤ 100")
+        if self.nsfw_policy not in ("mark", "withhold"):
+            found.append(f"--nsfw_policy must be 'mark' or 'withhold', not '{self.nsfw_policy}'")
+        if not 0 < self.nsfw_threshold < 1:
+            found.append("--nsfw_threshold must lie between 0 and 1")
         return found
 
     def _problems_of_variation(self) -> list[str]:

@@ -14,12 +14,15 @@ from generation.settings import GenerateSettings
 
 @dataclass(frozen=True)
 class Figures:
-    """Steps, guidance, side in pixels and scheduler of one image; None as in `Request`."""
+    """Steps, guidance, side in pixels, scheduler and file format of one image; None as in `Request`."""
 
     steps: int
     guidance: float | None
     px: int | None
     scheduler: str | None
+    format: str | None
+    quality: int | None
+    subsampling: str | None
 
 
 def figures(defaults: Defaults, hints: Hints, settings: GenerateSettings, seed: int) -> Figures:
@@ -43,11 +46,15 @@ def figures(defaults: Defaults, hints: Hints, settings: GenerateSettings, seed: 
     px = _draw("size", seed).choice(settings.vary_size) if settings.vary_size else hints.px or defaults.px
     if settings.guidance is not None:
         guidance = settings.guidance
+    format_ = _draw("format", seed).choice(settings.formats)
     return Figures(
         steps=settings.steps or steps,
         guidance=None if defaults.guidance is None else guidance,
         px=side(settings.size or px, defaults) if defaults.px and px else None,
         scheduler=scheduler if defaults.swappable else None,
+        format=None if format_ == "PNG" else format_,
+        quality=None if format_ == "PNG" else _draw("quality", seed).randint(*settings.quality),
+        subsampling=_draw("subsampling", seed).choice(settings.subsampling) if format_ == "JPEG" else None,
     )
 
 

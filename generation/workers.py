@@ -1,7 +1,7 @@
 """Running models in processes of their own: started clean, watched, and killed with all they started.
 
 On a CPU the children come from a fork server that has the heavy imports done, so that one starts in well under a
-second; CUDA does not survive a fork, so on GPUs each is spawned. The parent reads nothing but JSON and PNG bytes
+second; CUDA does not survive a fork, so on GPUs each is spawned. The parent reads nothing but JSON and image bytes
 from them, each of a limited length, and outlives whatever they do.
 """
 
@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -26,15 +26,26 @@ from typing import Any, Literal
 
 from generation import child
 from generation.child import Body, Job
+from generation.disk import DiskBudget
+from generation.encoding import is_of
 from generation.failures import Code, GenerationFailure
 from generation.sandbox import clean_environment, environment
 
 LONGEST_MESSAGE = 1 << 16
 LARGEST_IMAGE = 64 << 20
-"""Bytes of one PNG; 16 megapixels of noise stay below."""
-_PNG = b"\x89PNG\r\n\x1a\n"
+"""Bytes of one image; a PNG of 16 megapixels of noise stays below."""
 
 OnImage = Callable[[dict[str, Any], bytes], None]
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a child says it used; None where it did not come so far, or has no GPU."""
+
+    peak_memory_mb: float | None = None
+    peak_gpu_memory_mb: float | None = None
+    load_seconds: float | None = None
+    sampling_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Ending:
     code: Code | None
     message: str
     refused: dict[str, tuple[Code, str]]
-    peak_memory_mb: float | None
+    used: Used
     waited_seconds: float
     """How long there was no place for it, or no fork server yet."""
 
@@ -55,8 +66,9 @@ class Workers:
     `home` is made empty, is HOME to the children, and is removed at the end.
     """
 
-    def __init__(self, device: Literal["cpu", "cuda"], places: int, home: Path):
+    def __init__(self, device: Literal["cpu", "cuda"], places: int, home: Path, disk: DiskBudget | None = None):
         self.device = device
+        self.disk = disk or DiskBudget(1 << 62)
         self._cuda = device == "cuda"
         self._home = home
         shutil.rmtree(home, ignore_errors=True)
@@ -102,7 +114,7 @@ class Workers:
         try:
             process, connection = self._start(job, place, body)
             waited = time.monotonic() - asked
-            conversation = _Conversation(connection, {request.request_id for request in job.requests}, waited)
+            conversation = _Conversation(connection, job, waited)
             return self._watch(process, conversation, deadline_seconds, on_image)
         finally:
             self._free.put(place)
@@ -121,8 +133,8 @@ class Workers:
         timer.daemon = True
         timer.start()
         try:
-            for said, png in conversation.images():
-                on_image(said, png)
+            for said, content in conversation.images():
+                on_image(said, content)
             process.join(2)  # it ends by itself, and its own exit code comes first
         finally:
             timer.cancel()
@@ -163,18 +175,22 @@ class Workers:
 class _Conversation:
     """What one child says, checked: it is untrusted."""
 
-    def __init__(self, connection: Connection, wanted: set[str], waited_seconds: float):
+    def __init__(self, connection: Connection, job: Job, waited_seconds: float):
         self._connection = connection
         self._waited = waited_seconds
-        self._wanted = wanted
+        self._formats = {request.request_id: request.format or "PNG" for request in job.requests}
+        self._patience = job.image_seconds * job.batch_size if job.image_seconds else None
         self._refused: dict[str, tuple[Code, str]] = {}
-        self._peak: float | None = None
+        self._used = Used()
         self._end: tuple[Code | None, str] | None = None
 
     def images(self) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield each image with what the child says of it, until it has finished or is gone."""
         while self._end is None:
             try:
+                if not self._connection.poll(self._patience if self._used.load_seconds is not None else None):
+                    self._end = (Code.TIMEOUT, f"no image for {self._patience:g} s")
+                    return
                 image = self._take(json.loads(self._connection.recv_bytes(LONGEST_MESSAGE)))
             except EOFError:
                 return
@@ -198,18 +214,20 @@ class _Conversation:
             code, message = Code.CRASH, f"sig={-exit_code} ({_signal_name(-exit_code)})"
         else:
             code, message = Code.CRASH, f"exit code {exit_code}"
-        return Ending(code, message, self._refused, self._peak, self._waited)
+        return Ending(code, message, self._refused, self._used, self._waited)
 
     def _take(self, said: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
         """Act on one message; return an image where it brings one."""
-        self._peak = float(said["peak_memory_mb"])
+        self._used = Used(**{f.name: _number(said[f.name]) for f in fields(Used)})
         match said["kind"]:
             case "image":
-                self._wanted.remove(said["request_id"])
-                png = self._connection.recv_bytes(LARGEST_IMAGE)
-                if not png.startswith(_PNG):
-                    raise ValueError("not a PNG")
-                return said, png
+                format_ = self._formats.pop(said["request_id"])
+                content = self._connection.recv_bytes(LARGEST_IMAGE)
+                if not is_of(content, format_) or not set(child.FACTS) <= set(said):
+                    raise ValueError(f"not a {format_} with all that is to be known of it")
+                return said, content
+            case "loaded":
+                pass
             case "refused":
                 self._refused[said["request_id"]] = (Code(said["code"]), str(said["message"]))
             case "end":
@@ -217,6 +235,10 @@ class _Conversation:
             case _:
                 raise ValueError("unknown kind")
         return None
+
+
+def _number(said: Any) -> float | None:
+    return None if said is None else float(said)
 
 
 def visible_gpus() -> list[str]:

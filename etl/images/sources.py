@@ -82,6 +82,10 @@ class Generated:
 
     FIELDS = (
         "prompt",
+        "negative_prompt",
+        "class_label",
+        "quality",
+        "subsampling",
         "licence",
         "nsfw",
         "request_id",

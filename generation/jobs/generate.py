@@ -2,26 +2,36 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from tqdm import tqdm
 
 from etl.command import Stage, run
 from etl.config import parse
+from etl.errors import OK
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
 from generation.execution import Standing, carry_out, standing, start_workers
-from generation.inputs import read_prompts, wanted_generators
-from generation.plan import Plan, make_plan, needs_prompts
+from generation.inputs import wanted_generators
+from generation.plan import Plan, make_plan, takes_prompts
+from generation.prompts import read_prompts, record_prompts
 from generation.settings import GenerateSettings
+from generation.status import places, report, spelt_out
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
+    settings = parse(GenerateSettings, spelt_out(argv), "forensics generate", __doc__)
+    if settings.status:
+        at_a_time = places(settings.device, settings.workers)
+        print("\n".join(report(settings.root, settings.plan, settings.max_attempts, at_a_time)))
+        return OK
     stage = Stage("generate", "images")
     generators = wanted_generators(settings)
-    prompts = read_prompts(settings.root, settings.prompts) if needs_prompts(generators) else []
-    plan = make_plan(generators, prompts, settings)
+    wanting = any(takes_prompts(generator) for generator in generators)
+    prompts = read_prompts(settings.root, settings.prompts, settings.endpoint) if wanting else []
+    plan = make_plan(generators, [prompt.text for prompt in prompts], settings)
+    record_prompts(settings.root, prompts, plan, datetime.now(UTC))
     with table_lock(settings.root, GENERATION_ATTEMPTS.name):
         left = standing(plan, settings)
         new, refused = _sample(plan, left, settings) if left.work else (0, 0)

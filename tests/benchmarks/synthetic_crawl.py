@@ -26,7 +26,7 @@ PAGE = 1000
 BASES = 50
 """Of the first models, which most others derive from, all have details."""
 DETAILED, COPIES, HUGE = 0.2, 0.02, 0.005
-"""Shares of the other models with details; of those with a pipeline, that copy another or are too large to download."""
+"""Shares of the other models with details; of all, that have the weights of another; that are too large."""
 START, DAYS = datetime(2022, 8, 22, tzinfo=UTC), 1100
 LISTING = "filter=diffusers"
 CLASSES = [

@@ -18,6 +18,11 @@ def hang(job: Job, sender: Sender) -> None:
     time.sleep(600)
 
 
+def load_and_hang(job: Job, sender: Sender) -> None:
+    sender.loaded(0.5)
+    time.sleep(600)
+
+
 def say_who_and_hang(job: Job, sender: Sender) -> None:
     (job.folder / "pid.tmp").write_text(str(os.getpid()))
     (job.folder / "pid.tmp").rename(job.folder / "pid")
@@ -38,6 +43,10 @@ def babble(job: Job, sender: Sender) -> None:
 
 def send_an_image_that_nobody_asked_for(job: Job, sender: Sender) -> None:
     sender.image(b"\x89PNG\r\n\x1a\n", request_id="../../etc/passwd")
+
+
+def send_an_image_of_which_nothing_is_known(job: Job, sender: Sender) -> None:
+    sender.image(b"\x89PNG\r\n\x1a\n", request_id=job.requests[0].request_id)
 
 
 def report_the_surroundings(job: Job, sender: Sender) -> None:

@@ -18,7 +18,7 @@ from generation.attempts import Outcome
 from generation.demo_hub.hostile import pickle_sentinel, remote_code_sentinel
 from generation.execution import carry_out, standing
 from generation.failures import Code
-from generation.inputs import eligible_generators, read_prompts
+from generation.inputs import eligible_generators
 from generation.jobs import generate
 from generation.landing import Landing
 from generation.model_run import run_model
@@ -194,12 +194,3 @@ def test_a_row_that_a_kill_kept_from_a_finished_generator_is_written_by_the_next
 def test_a_lake_without_eligible_generators_is_nothing_usable(lake_of):
     with pytest.raises(NothingUsable, match="no generator in the lake"):
         generate.main(["--root", lake_of()])
-
-
-def test_prompts_are_the_captions_of_the_real_images(lake_of):
-    assert read_prompts(lake_of(), None) == sorted(CAPTIONS)
-
-
-def test_prompts_come_from_a_file_where_one_is_named(tmp_path):
-    (tmp_path / "prompts.txt").write_text("two\n\n one \ntwo\n", encoding="utf-8")
-    assert read_prompts("nowhere", str(tmp_path / "prompts.txt")) == ["one", "two"]

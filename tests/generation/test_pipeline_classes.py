@@ -1,4 +1,7 @@
-"""Every supported class that has a tiny genuine pipeline, sampled in a process of its own as models are."""
+"""Every supported class that has a tiny genuine pipeline, sampled in a process of its own as models are.
+
+Three images: two in one call, where the class can, and one alone.
+"""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +13,7 @@ import pytest
 from PIL import Image
 
 from generation.child import Job
-from generation.families import SUPPORTED
+from generation.families import DEFAULTS, SUPPORTED
 from generation.plan import Generator, Request, make_plan
 from generation.repository import Repository
 from generation.sandbox import Limits
@@ -18,7 +21,7 @@ from generation.settings import GenerateSettings
 from generation.workers import Ending
 from tests.generation.tiny_pipelines import TINY, save
 
-SETTINGS = GenerateSettings(images_per_generator=2, steps=2, size=64)
+SETTINGS = GenerateSettings(images_per_generator=3, steps=2, size=64)
 OTHER_SETTINGS = {
     # Pseudo-numerical methods begin with four Runge-Kutta steps.
     "PNDMPipeline": replace(SETTINGS, steps=4),
@@ -26,7 +29,7 @@ OTHER_SETTINGS = {
     "FluxKontextPipeline": replace(SETTINGS, images_per_generator=1),
 }
 LIMITS = Limits(cpu_seconds=120, memory_bytes=12 << 30)
-CAPTIONS = ["a tabby cat on a sofa", "a red tram in the rain"]
+CAPTIONS = ["a tabby cat on a sofa", "a red tram in the rain", "a bowl of cherries"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Sampled:
 
 @pytest.fixture(scope="session")
 def sampled(workers, tmp_path_factory) -> dict[str, Sampled]:
-    """Two images of every class: repositories built once, then two models at a time."""
+    """Images of every class: repositories built once, then two models at a time."""
     root = tmp_path_factory.mktemp("tiny")
     for name in TINY:
         save(name, root / name)
@@ -49,7 +52,7 @@ def sampled(workers, tmp_path_factory) -> dict[str, Sampled]:
         generator = Generator(f"tiny/{name}", Repository(f"tiny/{name}", "1" * 40, (), None), name)
         requests = make_plan([generator], CAPTIONS, OTHER_SETTINGS.get(name, SETTINGS)).tasks[0].requests
         images: list[tuple[dict[str, Any], bytes]] = []
-        job = Job(root / name, requests, LIMITS)
+        job = Job(root / name, requests, LIMITS, batch_size=2 if DEFAULTS[name].batched else 1)
         ending = workers.run(job, 120.0, lambda facts, png: images.append((facts, png)))
         return Sampled(requests, ending, images)
 
@@ -67,7 +70,13 @@ def test_a_class_gives_its_images_of_the_size_asked_for(sampled, name):
         assert array.shape == (request.height or 64, request.width or 64, 3)
         assert facts["scheduler"].endswith("Scheduler")
         assert array.std() > 5
+    together = [2, 2, 1] if DEFAULTS[name].batched else [1, 1, 1]
+    assert [facts["batch_size"] for facts, _ in found.images] == (together if len(arrays) == 3 else [1])
     assert len(arrays) == 1 or np.abs(arrays[0] - arrays[1]).mean() > 2
+
+
+def test_no_class_samples_several_at_a_time_that_is_not_sampled_so_here():
+    assert {name for name, found in DEFAULTS.items() if found.batched} <= set(TINY)
 
 
 def test_there_are_at_least_24_classes_and_all_of_them_are_supported():

@@ -7,7 +7,7 @@ import pytest
 from etl.models.families import PIPELINES, SAMPLED
 from generation.families import DEFAULTS, SUPPORTED
 from generation.hints import Hints
-from generation.plan import Generator, assign_prompts, make_plan
+from generation.plan import Generator, make_plan
 from generation.repository import Repository
 from generation.settings import GenerateSettings
 
@@ -100,9 +100,12 @@ def test_a_model_that_knows_no_negative_prompt_gets_none():
 
 
 def test_prompts_are_the_same_for_all_or_drawn_for_each():
+    pair = [generator("lab/a"), generator("lab/b")]
     same = replace(SETTINGS, prompt_assignment="same")
-    assert assign_prompts("lab/a", PROMPTS, same) == assign_prompts("lab/b", PROMPTS, same)
-    assert assign_prompts("lab/a", PROMPTS, SETTINGS) != assign_prompts("lab/b", PROMPTS, SETTINGS)
+    ours, theirs = ([r.prompt for r in task.requests] for task in make_plan(pair, PROMPTS, same).tasks)
+    assert ours == theirs
+    ours, theirs = ([r.prompt for r in task.requests] for task in make_plan(pair, PROMPTS, SETTINGS).tasks)
+    assert ours != theirs
 
 
 def test_images_that_share_a_prompt_are_told_apart_by_their_seed():

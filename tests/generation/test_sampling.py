@@ -1,14 +1,17 @@
 """Checks of sampled pixels, and what a pipeline's call is given."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from generation.defaults import SCHEDULERS
+from generation.encoding import encode
 from generation.failures import Code, GenerationFailure
 from generation.plan import Request
-from generation.sampling import arguments, checked, encode, sample
+from generation.sampling import arguments, checked, sample
 
 REQUEST = Request("r", "p", "a cat", "blurry", None, 1, 2, 7.5, 64, 64)
 NOISE = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
@@ -75,13 +78,13 @@ class PixArtAlphaPipeline:
 
 
 def test_a_pipeline_is_given_only_what_its_call_knows():
-    given = arguments(LatentConsistencyModelPipeline(), REQUEST)
+    given = arguments(LatentConsistencyModelPipeline(), [REQUEST])
     assert set(given) == {"prompt", "height", "width", "num_inference_steps", "generator", "output_type"}
     assert given["generator"].initial_seed() == 1
 
 
 def test_resolution_binning_is_switched_off_where_it_exists():
-    given = arguments(PixArtAlphaPipeline(), REQUEST)
+    given = arguments(PixArtAlphaPipeline(), [REQUEST])
     assert given["use_resolution_binning"] is False
     assert (given["negative_prompt"], given["guidance_scale"]) == ("blurry", 7.5)
 
@@ -98,18 +101,26 @@ def pipeline():
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_pipeline_samples_with_any_scheduler_of_the_list(pipeline, name):
-    _, facts = sample(pipeline, replace(REQUEST, steps=5, scheduler=name))
+    [(_, facts)] = sample(pipeline, [replace(REQUEST, steps=5, scheduler=name)])
     assert facts["scheduler"] == name
 
 
 def test_an_image_does_not_depend_on_the_scheduler_of_the_one_before(pipeline):
     euler, ddim = (replace(REQUEST, scheduler=f"{name}Scheduler") for name in ("EulerDiscrete", "DDIM"))
-    alone, _ = sample(pipeline, euler)
-    other, _ = sample(pipeline, ddim)
-    assert sample(pipeline, euler)[0] == alone != other
+    [(alone, _)], [(other, _)] = sample(pipeline, [euler]), sample(pipeline, [ddim])
+    assert sample(pipeline, [euler])[0][0] == alone != other
+
+
+def test_an_image_is_the_same_bytes_in_any_company_of_one_size_and_nearly_so_alone(pipeline):
+    first, second = REQUEST, replace(REQUEST, request_id="s", prompt="a red tram in the rain", seed=9)
+    [with_second, _], [with_itself, _] = (sample(pipeline, [first, other]) for other in (second, first))
+    [alone] = sample(pipeline, [first])
+    assert (with_second, with_second[1]["batch_size"], alone[1]["batch_size"]) == (with_itself, 2, 1)
+    near, far = (np.asarray(Image.open(io.BytesIO(content)), dtype=int) for content, _ in (with_second, alone))
+    assert np.abs(near - far).max() <= 2
 
 
 def test_a_request_without_a_scheduler_has_the_models_own_again(pipeline):
-    own, facts = sample(pipeline, REQUEST)
-    sample(pipeline, replace(REQUEST, scheduler="DDIMScheduler"))
-    assert sample(pipeline, REQUEST) == (own, facts)
+    own = sample(pipeline, [REQUEST])
+    sample(pipeline, [replace(REQUEST, scheduler="DDIMScheduler")])
+    assert sample(pipeline, [REQUEST]) == own

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ from generation.plan import Request
 from generation.sandbox import Limits
 from tests.generation import misbehaviour
 
+BREACHES = [
+    misbehaviour.babble,
+    misbehaviour.send_an_image_that_nobody_asked_for,
+    misbehaviour.send_an_image_of_which_nothing_is_known,
+]
 REQUEST = Request("0" * 64, "p", "a cat", None, None, 1, 2, 7.5, 64, 64)
 
 
@@ -44,6 +50,12 @@ def test_a_hanging_model_is_killed_at_its_deadline(workers, job):
     assert time.monotonic() - started < 20
 
 
+def test_a_loaded_model_that_gives_no_image_is_killed_long_before_its_deadline(workers, job):
+    found = ending(workers, replace(job, image_seconds=0.5, batch_size=2), misbehaviour.load_and_hang)
+    assert (found.code, found.message) == (Code.TIMEOUT, "no image for 1 s")
+    assert found.used.load_seconds == 0.5
+
+
 def test_a_model_that_asks_for_more_memory_than_its_limit_is_out_of_memory(workers, job):
     assert ending(workers, job, misbehaviour.run_out_of_memory).code is Code.OOM
 
@@ -53,7 +65,7 @@ def test_an_error_that_nobody_expects_becomes_a_code_and_one_line(workers, job):
     assert (found.code, found.message) == (Code.FAILED, "LookupError: nobody expects this")
 
 
-@pytest.mark.parametrize("body", [misbehaviour.babble, misbehaviour.send_an_image_that_nobody_asked_for])
+@pytest.mark.parametrize("body", BREACHES)
 def test_a_child_that_breaks_the_protocol_is_a_crash(workers, job, body):
     found = ending(workers, job, body)
     assert found.code is Code.CRASH

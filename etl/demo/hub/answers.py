@@ -13,6 +13,10 @@ DISABLED = "Access to this resource is disabled."
 """The client recognises a disabled repository by exactly this message."""
 
 
+_OF_MODELS = {"config", "library_name", "modelId", "pipeline_tag", "spaces"}
+"""Fields that the Hub's records of datasets lack."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What decides an answer; `target` is the path with its query as sent."""
@@ -48,6 +52,10 @@ def answer(store: RepositoryStore, request: Request) -> Answer:
     match request.segments:
         case ["api", "models"]:
             return _list_models(store, request)
+        case ["api", "datasets", owner, name, *rest]:
+            return _about(store.datasets, f"{owner}/{name}", rest, request)
+        case ["datasets", owner, name, "resolve", revision, *path] if path:
+            return _file(store.datasets, f"{owner}/{name}", revision, "/".join(path), request)
         case ["api", "models", owner, name, *rest]:
             return _about(store, f"{owner}/{name}", rest, request)
         case [owner, name, "resolve", revision, *path] if path:
@@ -114,6 +122,8 @@ def _of_revision(repository: Repository, snapshot: Snapshot, rest: list[str], re
         commit = {"id": snapshot.sha, "title": "Upload", "message": "", "authors": author, "date": date}
         return _json([commit])
     fields = records.record(repository, snapshot, blobs=_is_on(query, "blobs"))
+    if request.segments[1] == "datasets":
+        fields = {name: value for name, value in fields.items() if name not in _OF_MODELS}
     if expand := query.get("expand", []) + query.get("expand[]", []):
         fields = {name: fields[name] for name in ("_id", "id", *expand) if name in fields}
     return _json(fields)
@@ -185,7 +195,8 @@ def _refusal(repository: Repository | None, repo_id: str, request: Request, need
     if settings.get("disabled"):
         return refused(403, "", DISABLED)
     if settings.get("gated") and needs_gate:
-        message = f"Access to model {repo_id} is restricted. You must have access to it and be authenticated."
+        kind = "dataset" if "datasets" in request.segments[:2] else "model"
+        message = f"Access to {kind} {repo_id} is restricted. You must have access to it and be authenticated."
         return refused(403 if request.token else 401, "GatedRepo", message)
     return None
 

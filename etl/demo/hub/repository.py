@@ -1,5 +1,7 @@
 """Repositories as they lie on disk: ROOT/<owner>/<name>/…files…, with an optional `.hub.json` among them.
 
+Datasets lie in the same way under ROOT/.datasets, where no model can.
+
 Only what `.hub.json` says is stored; commits, object ids and LFS hashes follow from the bytes, as in git.
 Names that begin with a dot are never served or listed, and neither are symbolic links, so nothing outside a
 repository's folder can be reached. A folder `.revisions/<name>/` holds an older or another revision.
@@ -12,17 +14,19 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 LFS_SUFFIXES = frozenset(
-    {".bin", ".ckpt", ".gguf", ".gz", ".h5", ".jpg", ".model", ".msgpack", ".npz", ".onnx", ".pkl", ".png"}
-    | {".pt", ".pth", ".safetensors", ".webp", ".zip"}
+    {".bin", ".ckpt", ".gguf", ".gz", ".h5", ".jpg", ".model", ".msgpack", ".npz", ".onnx", ".parquet", ".pkl"}
+    | {".png", ".pt", ".pth", ".safetensors", ".webp", ".zip"}
 )
 """File types that the Hub's default .gitattributes puts in LFS; these alone have a SHA-256 in the API."""
 
 SETTINGS_FILE = ".hub.json"
 REVISIONS_FOLDER = ".revisions"
+DATASETS_FOLDER = ".datasets"
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*")
 
 
@@ -81,6 +85,11 @@ class RepositoryStore:
         self.root = Path(root)
         self._hashes: dict[tuple[Path, int, int], tuple[str, str]] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def datasets(self) -> "RepositoryStore":
+        """The store of the datasets of the same Hub."""
+        return RepositoryStore(self.root / DATASETS_FOLDER)
 
     def ids(self) -> list[str]:
         """All repository ids below the root, sorted."""

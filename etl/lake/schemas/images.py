@@ -16,7 +16,26 @@ GENERATION_ATTEMPTS = Table(
         images="int",
         bytes="long",
         peak_memory_mb="double",
+        peak_gpu_memory_mb="double",
+        download_bytes="long",
+        download_seconds="double",
+        load_seconds="double",
+        sampling_seconds="double",
         started_at="timestamp",
+    ),
+    append_only=True,
+)
+
+PROMPTS = Table(
+    "prompts",
+    ("prompt_id",),
+    struct(
+        prompt_id="string",  # first 16 hexadecimal digits of the SHA-256 of the text as JSON
+        text="string",
+        source="string",  # lake:<real_source>, file:<name> or hub:<owner/name>@<commit>/<path>
+        source_key="string",  # image_id, or the row's number, from 1
+        licence="string",  # of the real image or the dataset; null for a file
+        first_seen="timestamp",
     ),
     append_only=True,
 )
@@ -39,6 +58,10 @@ IMAGES = Table(
         source="string",  # the ingest source that brought it: plan id, folder name, dataset
         source_key="string",  # its path or key there
         prompt="string",
+        negative_prompt="string",
+        class_label="int",
+        quality="int",  # of a JPEG or WebP made here
+        subsampling="string",
         author="string",
         licence="string",
         nsfw="boolean",

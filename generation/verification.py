@@ -1,0 +1,180 @@
+"""Making images of the lake again from their rows, and comparing them. Nothing is written into the lake."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from etl.errors import NothingUsable
+from etl.images.sources import complete_lines
+from etl.lake import snapshot
+from etl.lake.schemas import IMAGES
+from generation.comparison import Result, Row, Verdict, compared, result
+from generation.failures import Code
+from generation.inputs import planned_generators
+from generation.landing import RECORDS, Landing
+from generation.model_run import run_model
+from generation.plan import Generator, ModelTask, Request
+from generation.rebuilding import rebuilt, why_not
+from generation.settings import GenerateSettings
+from generation.verify_settings import VerifySettings
+from generation.workers import Workers
+
+_OF_IMAGE = {Code.NAN_IMAGE, Code.FLAT_IMAGE, Code.WRONG_SIZE, Code.NSFW_IMAGE}
+"""Refusals of an image that the model did make."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Drawn images that one run of a model can make again, each with its request."""
+
+    generator: Generator
+    dtype: str
+    batch_size: int
+    images: tuple[tuple[Row, Request], ...]
+
+
+def draw(root: str, sample: int, seed: int) -> list[Row]:
+    """Return the rows of up to `sample` images that were made here, of as many generators as possible.
+
+    Raises NothingUsable where there is none.
+    """
+    nothing = (
+        f"no image in the lake at {root} was generated here; run `forensics generate`, then "
+        "`forensics ingest --source generated`"
+    )
+    if not snapshot.exists(root, IMAGES):
+        raise NothingUsable(nothing)
+    images = snapshot.scan(root, IMAGES)
+    made = images.drop_nulls(["request_id", "generator_id", "model_revision"])
+    chosen = spread(made.select("image_id", "generator_id").collect(), sample, seed)
+    if not chosen:
+        raise NothingUsable(nothing)
+    # Bytes are read of these alone: those of the whole table would not fit into memory.
+    rows = images.filter(pl.col("image_id").is_in(chosen)).collect().sort("generator_id", "image_id").to_dicts()
+    return [dict.fromkeys(IMAGES.columns) | row for row in rows]
+
+
+def spread(images: pl.DataFrame, sample: int, seed: int) -> list[str]:
+    """Return up to `sample` image ids: one of each generator, then a second one, and so on.
+
+    The order follows from seed and ids alone, so that an image added to the lake moves no other.
+    """
+    draws = [hashlib.sha256(f"{seed}/{key}".encode()).hexdigest() for key in images["image_id"]]
+    ordered = images.with_columns(pl.Series("draw", draws, dtype=pl.String)).sort("draw")
+    placed = ordered.with_columns(place=pl.int_range(pl.len()).over("generator_id"))
+    return placed.sort("place", "draw").head(sample)["image_id"].to_list()
+
+
+def grouped(root: str, rows: Sequence[Row]) -> tuple[list[Group], list[Result]]:
+    """Return what can be made again, by run of a model, and the results of images that cannot.
+
+    Raises LakeMissing where the lake has no catalogue.
+    """
+    groups: dict[tuple[str, str, str, int], list[tuple[Row, Request]]] = {}
+    generators, results = _generators(root, rows), []
+    for row in rows:
+        generator = generators[row["generator_id"], row["model_revision"]]
+        record = _record(root, row)
+        if lacking := _lacking(generator):
+            results.append(result(row, Verdict.UNAVAILABLE, lacking))
+        elif request := rebuilt(row, record, generator):
+            key = (row["generator_id"], row["model_revision"], row["dtype"] or "auto", row["batch_size"] or 1)
+            groups.setdefault(key, []).append((row, request))
+        else:
+            results.append(result(row, Verdict.NOT_REPRODUCIBLE, why_not(record, generator)))
+    made = [
+        Group(generators[generator_id, revision], dtype, batch_size, tuple(images))
+        for (generator_id, revision, dtype, batch_size), images in groups.items()
+    ]
+    return made, results
+
+
+def make_again(
+    groups: Sequence[Group], settings: VerifySettings, scratch: Path, workers: Workers
+) -> Iterator[list[Result]]:
+    """Make the images of all groups again, several models at a time; yield each group's results as it ends."""
+    with ThreadPoolExecutor(workers.places + 1, "verify") as threads:
+        running = [
+            # A folder each: the same model may come in two precisions.
+            threads.submit(_verified, group, settings, scratch / str(number), workers)
+            for number, group in enumerate(groups)
+        ]
+        try:
+            for future in as_completed(running):
+                yield future.result()
+        finally:
+            if not all(future.done() for future in running):  # interrupted: do not wait for models to finish
+                for future in running:
+                    future.cancel()
+                workers.stop()
+
+
+def sampling_settings(settings: VerifySettings, scratch: Path) -> GenerateSettings:
+    """Return the settings with which models run; precision and batch size are each group's own."""
+    return GenerateSettings(
+        root=str(scratch),
+        endpoint=settings.endpoint,
+        device=settings.device,
+        workers=settings.workers,
+        deadline_seconds=settings.deadline_seconds,
+        memory_gb=settings.memory_gb,
+        max_model_gb=settings.max_model_gb,
+    )
+
+
+def _verified(group: Group, settings: VerifySettings, folder: Path, workers: Workers) -> list[Result]:
+    # The one place where precision and batch size of the images become those of the run.
+    run = sampling_settings(settings, folder)
+    run = replace(run, dtype=group.dtype, batch_size=group.batch_size)
+    wanted = list({request.request_id: request for _, request in group.images}.values())
+    planned = tuple(company for request in wanted for company in _batch(request, group.batch_size))
+    landing = Landing(run.root, "verify", group.generator.generator_id)
+    outcome = run_model(ModelTask(group.generator, planned), wanted, landing, run, workers)
+    manifest = landing.folder / RECORDS
+    records = {line["request_id"]: line for line in complete_lines(manifest)} if manifest.exists() else {}
+    results = []
+    for row, request in group.images:
+        if record := records.get(request.request_id):
+            made = (landing.folder / record["file"]).read_bytes()
+            results.append(compared(row, record, made, settings.tolerance))
+        else:
+            verdict = Verdict.DIFFERENT if outcome.code in _OF_IMAGE else Verdict.UNAVAILABLE
+            results.append(result(row, verdict, f"{outcome.code}: {outcome.message}"))
+    shutil.rmtree(folder, ignore_errors=True)
+    return results
+
+
+def _batch(request: Request, size: int) -> list[Request]:
+    """Return a batch of that size with the request in it: results depend on the size, hardly on the company."""
+    copies = (replace(request, request_id=f"{request.request_id}-{number}") for number in range(1, size))
+    return [request, *copies]
+
+
+def _generators(root: str, rows: Sequence[Row]) -> dict[tuple[str, str], Generator]:
+    """Return the generator of each row, at the revision that made it."""
+    keys = sorted({(row["generator_id"], row["model_revision"]) for row in rows})
+    asked = pl.DataFrame([{"generator_id": key, "revision": revision, "images": None} for key, revision in keys])
+    return dict(zip(keys, planned_generators(root, asked), strict=True))
+
+
+def _lacking(generator: Generator) -> str:
+    """Return with its code why a generator cannot be sampled any more; empty where it may be."""
+    if generator.refused:
+        return generator.refused
+    if not generator.repository.files:
+        return f"{Code.GONE}: the lake has no record of its model at revision {generator.repository.revision}"
+    if generator.is_adapter and generator.base is None:
+        return f"{Code.BASE_MISSING}: the adapter's base model is not in the lake"
+    return ""
+
+
+def _record(root: str, row: Row) -> Row:
+    """Return the image's line in the records of its landing; empty where they are gone."""
+    manifest = Landing(root, row["source"], row["generator_id"]).folder / RECORDS
+    lines = complete_lines(manifest) if manifest.is_file() else iter(())
+    return next((line for line in lines if line["request_id"] == row["request_id"]), {})
