@@ -67,6 +67,10 @@ class CrawlRefused(ForensicsError):
     exit_code = 4
 
 
+class WaveLost(ForensicsError):
+    """Spark gave up a wave of generators: nodes or Python processes kept being lost."""
+
+
 class LockHeld(ForensicsError):
     """Another process writes to the same table."""
 

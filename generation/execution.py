@@ -5,9 +5,9 @@ is missing and may still succeed, so that it adds nothing when all is done or gi
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,11 @@ import polars as pl
 
 from etl.errors import ConfigError
 from etl.lake import snapshot
+from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome, decide, row
 from generation.disk import DiskBudget
-from generation.landing import Landing
+from generation.landing import Landing, slug
 from generation.model_run import run_model
 from generation.plan import ModelTask, Plan, Request
 from generation.settings import GenerateSettings
@@ -69,7 +70,8 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
             case "try" | "given-up":
                 given_up += len(wanted)
             case "whole" if not tried or tried[-1]["status"] != "ok":
-                _record(settings.root, plan.plan_id, attempt, _completed(generator_id))
+                done_before = Work(task, (), landing, attempt)
+                record(settings.root, plan.plan_id, [(done_before, _completed(generator_id))])
     return Standing(tuple(work), there, given_up)
 
 
@@ -84,21 +86,48 @@ def carry_out(
     plan: Plan, work: tuple[Work, ...], settings: GenerateSettings, workers: Workers
 ) -> Iterator[tuple[Work, Outcome]]:
     """Try every generator of `work`, several at a time; yield each as it ends, its row already committed."""
-    # The largest first, so that none of them is left over for the end.
-    ordered = sorted(work, key=_download_bytes, reverse=True)
+    ordered = largest_first(work)  # so that none of them is left over for the end
     # One thread more than places: it downloads a model ahead while the others sample.
     with ThreadPoolExecutor(workers.places + 1, "generate") as threads:
-        running = {threads.submit(run_model, w.task, w.wanted, w.landing, settings, workers): w for w in ordered}
+        running = {
+            threads.submit(try_generator, w.task, w.wanted, w.landing, settings, workers): w for w in ordered
+        }
         try:
             for future in as_completed(running):
                 work_done, outcome = running[future], future.result()
-                _record(settings.root, plan.plan_id, work_done.attempt, outcome)
+                record(settings.root, plan.plan_id, [(work_done, outcome)])
                 yield work_done, outcome
         finally:
             if not all(future.done() for future in running):  # interrupted: do not wait for models to finish
                 for future in running:
                     future.cancel()
                 workers.stop()
+
+
+def try_generator(
+    task: ModelTask, wanted: Sequence[Request], landing: Landing, settings: GenerateSettings, workers: Workers
+) -> Outcome:
+    """Try one generator, wherever this is called; the outcome counts all of `wanted` that have an image then.
+
+    The generator's lock keeps out a process that was given up for lost and still works: a Spark task's first try,
+    or what a killed driver left behind. Images that such a one has landed are not sampled again.
+    """
+    generator_id = task.generator.generator_id
+    with table_lock(settings.root, f"landing/{slug(generator_id)}", wait_seconds=settings.deadline_seconds):
+        done = landing.there(request.request_id for request in wanted)
+        left = tuple(request for request in wanted if request.request_id not in done)
+        outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
+        return replace(outcome, images=outcome.images + len(done))
+
+
+def record(root: str, plan_id: str, tried: Sequence[tuple[Work, Outcome]]) -> None:
+    """Commit a row for each try, unless it is there already."""
+    snapshot.append(root, GENERATION_ATTEMPTS, [row(plan_id, work.attempt, outcome) for work, outcome in tried])
+
+
+def largest_first(work: Sequence[Work]) -> list[Work]:
+    """Return the work in the order in which it is begun, by the bytes to download."""
+    return sorted(work, key=lambda w: sum(file.size for file in w.task.generator.repository.files), reverse=True)
 
 
 def _places(settings: GenerateSettings) -> tuple[Device, int]:
@@ -123,11 +152,3 @@ def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:
 def _completed(generator_id: str) -> Outcome:
     message = "an interrupted run had made every image"
     return Outcome(generator_id, None, message, 0.0, 0, 0, None, datetime.now(UTC))
-
-
-def _record(root: str, plan_id: str, attempt: int, outcome: Outcome) -> None:
-    snapshot.append(root, GENERATION_ATTEMPTS, [row(plan_id, attempt, outcome)])
-
-
-def _download_bytes(work: Work) -> int:
-    return sum(file.size for file in work.task.generator.repository.files)

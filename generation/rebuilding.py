@@ -32,10 +32,7 @@ def rebuilt(row: Row, record: Row, generator: Generator) -> Request | None:
     if defaults is None:
         return None
     candidates = _candidates({**row, **record}, defaults)
-    wanted = row["request_id"]
-    return next(
-        (asked for asked in candidates if asked.request_id == wanted == request_id(asked, generator)), None
-    )
+    return next((asked for asked in candidates if request_id(asked, generator) == row["request_id"]), None)
 
 
 def request_id(asked: Request, generator: Generator) -> str:

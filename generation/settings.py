@@ -87,6 +87,11 @@ class GenerateSettings:
     """`mark`: such an image is kept and marked; `withhold`: it is refused, and its bytes are not kept"""
     max_attempts: int = 3
     """tries of a generator whose failures may pass (time, memory, network); others are tried once"""
+    driver: str = "pool"
+    """`pool`: processes of this machine; `spark`: tasks of Spark, a model each, on the GPU that Spark gives it or
+    else on the CPU; root must then be a folder that all nodes share"""
+    wave_size: int = 64
+    """models between two commits of --driver spark; some times as many as tasks run at once"""
     status: bool = False
     """sample nothing: show how the plan stands and what it cost, or all plans, from the lake alone"""
 
@@ -103,13 +108,17 @@ class GenerateSettings:
                 "--plan may hold letters, digits, '.', '_' and '-' only, and must begin with one of the first"
             )
         found += self._problems_of_files()
-        for key in ("images_per_generator", "images_per_prompt", "max_attempts"):
+        for key in ("images_per_generator", "images_per_prompt", "max_attempts", "wave_size"):
             if getattr(self, key) < 1:
                 found.append(f"--{key} must be at least 1")
         if self.prompt_assignment not in SCHEMES:
             found.append(f"--prompt_assignment must be one of {', '.join(SCHEMES)}; not {self.prompt_assignment}")
         if self.device not in ("auto", "cpu", "cuda"):
             found.append(f"--device must be 'auto', 'cpu' or 'cuda', not '{self.device}'")
+        if self.driver not in ("pool", "spark"):
+            found.append(f"--driver must be 'pool' or 'spark', not '{self.driver}'")
+        if self.driver == "spark" and self.workers is not None:
+            found.append("--workers is for --driver pool; how many tasks run at once is a setting of Spark's")
         if self.dtype not in ("auto", "float32", "float16", "bfloat16"):
             found.append("--dtype must be 'auto', 'float32', 'float16' or 'bfloat16'")
         if self.size is not None and (self.size < 16 or self.size % 8):

@@ -129,4 +129,6 @@ def _megabytes(megabytes: float | None) -> str:
 def _size(size: float | None) -> str:
     if size is None:
         return "unknown"
+    if size < 1e6:
+        return f"{size / 1e3:.1f} kB"
     return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"

@@ -1,7 +1,9 @@
 """Sample images from the generators of a plan, or from all eligible ones, one child process a model."""
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from datetime import UTC, datetime
 
 from tqdm import tqdm
@@ -12,7 +14,7 @@ from etl.errors import OK
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
-from generation.execution import Standing, carry_out, standing, start_workers
+from generation.execution import Standing, Work, carry_out, standing, start_workers
 from generation.inputs import wanted_generators
 from generation.plan import Plan, make_plan, takes_prompts
 from generation.prompts import read_prompts, record_prompts
@@ -47,15 +49,30 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
     """Do the work that is left, with a bar for people or lines for logs; return images made and refused."""
     new = refused = 0
     with (
-        start_workers(settings) as workers,
+        _driver(settings) as tries,
         tqdm(total=plan.images, initial=left.already_there, unit="image", disable=None) as bar,
     ):
-        for work, outcome in carry_out(plan, left.work, settings, workers):
+        for work, outcome in tries(plan, left.work, settings):
             lost = len(work.wanted) - outcome.images
             new, refused = new + outcome.images, refused + lost
             bar.update(outcome.images)
             bar.write(_line(outcome, lost), file=sys.stderr)
     return new, refused
+
+
+@contextlib.contextmanager
+def _driver(settings: GenerateSettings) -> Iterator[Callable[..., Iterator[tuple[Work, Outcome]]]]:
+    """Start what carries a plan out. Only the one on Spark needs Java."""
+    if settings.driver == "spark":
+        from etl.lake.session import session
+        from generation.waves import carry_out_in_waves
+
+        # Spark's local masters end a job with the first loss of a task unless they are told a number.
+        with session("generate", master="local[*,4]") as spark:
+            yield partial(carry_out_in_waves, spark=spark)
+    else:
+        with start_workers(settings) as workers:
+            yield partial(carry_out, workers=workers)
 
 
 def _line(outcome: Outcome, lost: int) -> str:

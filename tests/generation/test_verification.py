@@ -110,6 +110,8 @@ def test_what_rows_did_not_always_hold_is_found_by_the_requests_id():
     dit = generator("DiTPipeline")
     request = asked(dit)
     assert rebuilt(row_of(request, class_label=None), {}, dit) == request
+    qwen = generator("QwenImagePipeline")
+    assert rebuilt(row_of(asked(qwen), negative_prompt=None), {}, qwen) == asked(qwen)
 
 
 def test_what_a_row_lacks_is_taken_from_its_landings_record():

@@ -1,0 +1,149 @@
+"""A whole plan beside a bare diffusers loop over the same models, prompts and settings, each in one process.
+
+    python tests/benchmarks/generation_overhead.py --work FOLDER --models 40 --images 8 --rounds 0
+    python tests/benchmarks/generation_overhead.py --work FOLDER --models 6 --images 120 --rounds 3
+
+Tiny genuine pipelines of as many classes, random weights, served by the demo Hub. The plan is `forensics
+generate` with one place; the loop reads the repositories from the disk and neither checks nor records anything.
+Rounds 0 runs the plan alone, with a place a core. Exit code 1 where an image or a row is missing.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from huggingface_hub import HfApi
+from measured import PROJECT, Cost, load_average, measured
+
+from etl.demo.hub import DemoHub
+from etl.lake import snapshot
+from etl.lake.schemas import GENERATION_ATTEMPTS, GENERATORS, MODELS
+
+sys.path.insert(0, str(PROJECT))
+from tests.generation.tiny_pipelines import TINY, save
+
+SLOW = ("FluxKontextPipeline",)
+"""Makes images of 1024 pixels whatever it is asked for."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--work", required=True, help="a folder for the repositories and the lake")
+    parser.add_argument("--models", type=int, default=6)
+    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bare", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    work = Path(asked.work).resolve()
+    if asked.bare:
+        return bare(work, asked.bare.split(","), asked.images, asked.steps)
+    names = [name for name in TINY if name not in SLOW][: asked.models]
+    for name in names:
+        if not (work / "hub" / "tiny" / name).exists():
+            save(name, work / "hub" / "tiny" / name)
+    (work / "prompts.txt").write_text("\n".join(f"a photo of {n} red apples" for n in range(asked.images)))
+    costs: dict[str, list[Cost]] = {"plan": [], "loop": []}
+    with DemoHub(work / "hub") as hub:
+        for number in range(max(asked.rounds, 1)):
+            for name in sorted(costs, reverse=bool(number % 2)):
+                if name == "loop" and not asked.rounds:
+                    continue
+                root = new_lake(work, hub, names)
+                cost = measured(plan(root, hub, asked) if name == "plan" else loop(work, names, asked))
+                costs[name].append(cost)
+                print(
+                    f"round {number + 1}, {name}: wall {cost.wall:.1f} s, CPU {cost.cpu:.1f} s, {load_average()}"
+                )
+                if name == "plan" and (missing := told(root, names, asked.images)):
+                    return missing
+    for what in ("wall", "cpu") if asked.rounds else ():
+        pairs = zip(costs["plan"], costs["loop"], strict=True)
+        ratios = sorted(getattr(ours, what) / getattr(theirs, what) for ours, theirs in pairs)
+        low, middle, high = ratios[0], ratios[len(ratios) // 2], ratios[-1]
+        print(f"{what}: plan / loop = {low:.3f} / {middle:.3f} / {high:.3f} (min / median / max)")
+    return 0
+
+
+def plan(root: Path, hub: DemoHub, asked: argparse.Namespace) -> list[str]:
+    command = [sys.executable, "-m", "generation.jobs.generate", "--root", str(root), "--endpoint", hub.endpoint]
+    command += ["--plan", "p", "--images_per_generator", str(asked.images), "--steps", str(asked.steps)]
+    command += ["--size", "64", "--prompts", str(root.parent / "prompts.txt"), "--device", "cpu"]
+    return command + (["--workers", "1"] if asked.rounds else [])
+
+
+def loop(work: Path, names: list[str], asked: argparse.Namespace) -> list[str]:
+    command = [sys.executable, __file__, "--work", str(work), "--bare", ",".join(names)]
+    return [*command, "--images", str(asked.images), "--steps", str(asked.steps)]
+
+
+def bare(work: Path, names: list[str], images: int, steps: int) -> int:
+    """Load each pipeline and call it for every prompt, as someone would who has the files and trusts them."""
+    import diffusers
+    import torch
+
+    from generation.families import DEFAULTS
+
+    torch.set_num_threads(1)
+    prompts = (work / "prompts.txt").read_text().splitlines()[:images]
+    for name in names:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(work / "hub" / "tiny" / name, use_safetensors=True)
+        pipeline.set_progress_bar_config(disable=True)
+        defaults = DEFAULTS[name]
+        (work / "bare" / name).mkdir(parents=True, exist_ok=True)
+        for number, prompt in enumerate(prompts):
+            given: dict[str, Any] = {defaults.steps_argument: steps}
+            given |= {"width": 64, "height": 64} if defaults.px else {}
+            given |= {"prompt": prompt} if defaults.conditioning == "prompt" else {}
+            given |= {defaults.guidance_argument: defaults.guidance} if defaults.guidance is not None else {}
+            given["generator"] = torch.Generator("cpu").manual_seed(number)
+            pipeline(**given).images[0].save(work / "bare" / name / f"{number}.png")
+    return 0
+
+
+def new_lake(work: Path, hub: DemoHub, names: list[str]) -> Path:
+    """Make a lake that knows the models as the catalogue would."""
+    root = work / "lake"
+    shutil.rmtree(root, ignore_errors=True)
+    api, models, generators = HfApi(endpoint=hub.endpoint, token=False), [], []
+    for name in names:
+        info = api.model_info(f"tiny/{name}", files_metadata=True)
+        shared = {
+            "model_id": info.id,
+            "revision": info.sha,
+            "pipeline_class": name,
+            "licence": "mit",
+            "nsfw": False,
+        }
+        files = [
+            {"path": s.rfilename, "size": s.size, "sha256": s.lfs.sha256 if s.lfs else None}
+            for s in info.siblings or []
+        ]
+        index = (work / "hub" / info.id / "model_index.json").read_text()
+        models.append(shared | {"files": files, "model_index": index, "base_models": [], "is_current": True})
+        generators.append(shared | {"generator_id": info.id, "kind": "hub", "name": info.id, "eligible": True})
+    snapshot.append(str(root), MODELS, models)
+    snapshot.append(str(root), GENERATORS, generators)
+    return root
+
+
+def told(root: Path, names: list[str], images: int) -> int:
+    """Print where the time went; return 1 unless every image of every model is there with its row."""
+    rows = snapshot.read(str(root), GENERATION_ATTEMPTS)
+    seconds = rows.select(pl.sum("seconds", "download_seconds", "load_seconds", "sampling_seconds")).to_dicts()[0]
+    print({name: round(value, 1) for name, value in seconds.items()}, dict(rows["code"].value_counts().rows()))
+    lines = [
+        line for file in root.glob("landing/images/p/*/records.jsonl") for line in file.read_text().splitlines()
+    ]
+    ids = {json.loads(line)["request_id"] for line in lines}
+    whole = len(ids) == len(lines) == len(names) * images and len(rows) == len(names)
+    print(f"{len(ids)} images of {len(names)} models" + ("" if whole else ", SOME ARE MISSING"), flush=True)
+    return int(not whole)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
