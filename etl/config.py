@@ -30,6 +30,7 @@ def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description:
     exit 0.
     """
     paths, words = _without_config(list(sys.argv[1:] if argv is None else argv))
+    words = _with_values(words, {name for name, kind in _types(cls).items() if kind == "bool"})
     files = {path: _yaml(path) for path in paths}
     parser = _parser(cls, prog, description)
     problems = [
@@ -72,6 +73,15 @@ def _without_config(argv: list[str]) -> tuple[list[str], list[str]]:
         else:
             words.append(word)
     return paths, words
+
+
+def _with_values(words: list[str], switches: set[str]) -> list[str]:
+    """Give a switch that stands alone the value true: `--accept` means `--accept true`."""
+    followed = zip(words, [*words[1:], "--"], strict=False)
+    return [
+        f"{word}=true" if word[2:] in switches and word.startswith("--") and after.startswith("--") else word
+        for word, after in followed
+    ]
 
 
 def _problems_of_file(cls: type, parser: ArgumentParser, path: str, content: dict[Any, Any]) -> list[str]:

@@ -59,6 +59,13 @@ _TRANSIENT = {
 }
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no more memory: torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, MemoryError) or any(
+        words in f"{type(error).__name__}: {error}" for words in ("OutOfMemoryError", "can't allocate memory")
+    )
+
+
 class GenerationFailure(Exception):
     """A generator cannot be sampled; it becomes a row of `generation_attempts` and never ends the job."""
 

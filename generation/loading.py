@@ -1,6 +1,7 @@
 """Loading a downloaded model safely: vetted again on disk, safetensors only, nothing remote."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
-from generation.failures import Code, GenerationFailure
+from generation.failures import Code, GenerationFailure, out_of_memory
 from generation.repository import DROPPED, INDEX, check_index, parse_index
 
+LARGEST_CONFIGURATION = 1 << 20
+"""Bytes; larger JSON files are vocabularies."""
 _MOVED = ("unclip", "wuerstchen")
 """Modules that released indexes name by where they stood before diffusers moved them under `deprecated`."""
 for _name in _MOVED:
@@ -27,6 +30,10 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
     check_index(index)
     if code := next((path for path in folder.rglob("*") if path.suffix in (".py", ".so")), None):
         raise GenerationFailure(Code.REMOTE_CODE, f"the download holds code: {code.name}")
+    if mapped := next(filter(_maps_to_code, folder.rglob("*.json")), None):
+        raise GenerationFailure(
+            Code.REMOTE_CODE, f"{mapped.relative_to(folder)} names classes of its own (auto_map)"
+        )
     options: dict[str, Any] = {name: None for name in DROPPED if name in index}
     if "requires_safety_checker" in index:
         options["requires_safety_checker"] = False
@@ -42,11 +49,11 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
         )
         if adapter is not None:
             _lay_over(pipeline, adapter)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise GenerationFailure(Code.OOM, f"while loading: {error}") from error
     # What safetensors, transformers and diffusers raise for files that are cut, lie about their tensors, are
-    # missing, or hold other shapes than the configuration says.
-    except (SafetensorError, OSError, RuntimeError) as error:
+    # missing, or hold other shapes than the configuration says; and for too little memory.
+    except (SafetensorError, OSError, RuntimeError, MemoryError) as error:
+        if out_of_memory(error):
+            raise GenerationFailure(Code.OOM, f"while loading: {error}") from error
         said = str(error).replace(f"{folder}/", "")
         raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {said}") from error
     pipeline.set_progress_bar_config(disable=True)
@@ -65,6 +72,17 @@ def _lay_over(pipeline: Any, adapter: Path) -> None:
     # Weights of another architecture are only warned of, and the images would be the base's.
     if not pipeline.get_active_adapters():
         raise GenerationFailure(Code.BAD_WEIGHTS, f"the adapter holds nothing for {type(pipeline).__name__}")
+
+
+def _maps_to_code(path: Path) -> bool:
+    """Whether a configuration names classes in the repository's own code, as transformers lets it."""
+    if path.stat().st_size > LARGEST_CONFIGURATION:  # a vocabulary
+        return False
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):  # whoever reads it as a configuration fails alike
+        return False
+    return isinstance(said, dict) and "auto_map" in said
 
 
 def _read(path: Path) -> str | None:

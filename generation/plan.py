@@ -4,7 +4,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from generation.assignment import assign_prompts, prompt_id
 from generation.defaults import Defaults
@@ -55,6 +55,9 @@ class Request:
     """The encoder's, 1 … 100; None for PNG."""
     subsampling: str | None = None
     """Of a JPEG's colours, e.g. 4:2:0."""
+
+
+_LATER = {field.name for field in fields(Request) if field.default is not MISSING}
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,18 @@ def _request(
         *("", prompt_id, prompt, negative, label, seed, how.steps, how.guidance, how.px, how.px),
         *(how.scheduler, how.format, how.quality, how.subsampling),
     )
+    return replace(asked, request_id=request_id(asked, generator))
+
+
+def request_id(asked: Request, generator: Generator) -> str:
+    """Return the digest of all that a request says and of the models that it is made with.
+
+    Fields that requests have not always had are left out where they are None, so that ids stay as they were.
+    """
     origins = [generator.repository, *([generator.base] if generator.base else [])]
-    said = asdict(asked)
-    for name in ("scheduler", "format", "quality", "subsampling"):
-        if said[name] is None:  # as ids were before images could have another
-            del said[name]
-    content = [[(r.model_id, r.revision) for r in origins], said]
-    return Request(**{**asdict(asked), "request_id": _digest(content)})
+    said = {**asdict(asked), "request_id": ""}
+    kept = {name: value for name, value in said.items() if value is not None or name not in _LATER}
+    return _digest([[(origin.model_id, origin.revision) for origin in origins], kept])
 
 
 def _defaults(generator: Generator) -> Defaults:

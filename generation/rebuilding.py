@@ -4,22 +4,16 @@ An id is the digest of all that its request says and of the models that it was m
 be found among the values that it may have: only the right ones give the id that the row holds.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, fields
 from itertools import product
 from typing import Any
 
 from generation.assignment import prompt_id
 from generation.defaults import Defaults
 from generation.families import CLASSES, DEFAULTS
-from generation.plan import Generator, Request
+from generation.plan import Generator, Request, request_id
 
 Row = Mapping[str, Any]
-
-_LATER = {field.name for field in fields(Request) if field.default is not MISSING}
-"""Fields that requests have not always had; left out of ids where they are None, as they were before."""
 
 
 def rebuilt(row: Row, record: Row, generator: Generator) -> Request | None:
@@ -33,14 +27,6 @@ def rebuilt(row: Row, record: Row, generator: Generator) -> Request | None:
         return None
     candidates = _candidates({**row, **record}, defaults)
     return next((asked for asked in candidates if request_id(asked, generator) == row["request_id"]), None)
-
-
-def request_id(asked: Request, generator: Generator) -> str:
-    """Return the id that a request to this generator has, as `generation.plan` gives it."""
-    origins = [generator.repository, *([generator.base] if generator.base else [])]
-    said = {**asdict(asked), "request_id": ""}
-    kept = {name: value for name, value in said.items() if value is not None or name not in _LATER}
-    return _digest([[(origin.model_id, origin.revision) for origin in origins], kept])
 
 
 def why_not(record: Row, generator: Generator) -> str:
@@ -108,7 +94,3 @@ def _key(prompt: str | None, label: int | None) -> str:
     if prompt is not None:
         return prompt_id(prompt)
     return "none" if label is None else f"class-{label}"
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

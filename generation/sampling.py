@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from generation.encoding import encode
-from generation.failures import Code, GenerationFailure
+from generation.failures import Code, GenerationFailure, out_of_memory
 from generation.families import DEFAULTS
 from generation.plan import Request
 
@@ -56,7 +56,9 @@ def sample(
     try:
         with torch.inference_mode():
             images = pipeline(**arguments(pipeline, batch)).images
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
         raise GenerationFailure(Code.OOM, f"{len(batch)} images at a time: {error}") from None
     facts = {
         "scheduler": type(_scheduler(pipeline)).__name__,

@@ -5,8 +5,6 @@ is gone, from that table.
 """
 
 import os
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -51,13 +49,6 @@ def places(device: str, workers: int | None) -> int:
     """Return how many models a run with these settings samples at the same time."""
     gpus = len(visible_gpus()) if device != "cpu" else 0
     return min(workers or gpus, gpus) if gpus else workers or len(os.sched_getaffinity(0))
-
-
-def spelt_out(argv: Sequence[str] | None) -> list[str]:
-    """Return the command line with `--status` alone as `--status=true`: the parser wants a value of every key."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    followed = zip(words, [*words[1:], "--"], strict=False)
-    return ["--status=true" if (word, after[:2]) == ("--status", "--") else word for word, after in followed]
 
 
 def landed(root: str, plan_id: str) -> dict[str, int]:

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from etl.errors import ConfigError, WaveLost
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
+from generation.disk import DiskBudget
 from generation.execution import Work, largest_first, record, try_generator
 from generation.failures import Code
 from generation.hints import Hints
@@ -50,7 +51,7 @@ def carry_out_in_waves(
     """
     if settings.device == "cuda" and spark.conf.get("spark.task.resource.gpu.amount", None) is None:
         raise ConfigError("--device cuda: tasks get no GPU; submit with spark.task.resource.gpu.amount=1")
-    settings = replace(settings, root=str(Path(settings.root).resolve()))
+    settings = _with_absolute_folders(settings)
     ordered = largest_first(work)  # models of like size share a wave, which lasts as long as its slowest
     waves = [ordered[i : i + settings.wave_size] for i in range(0, len(ordered), settings.wave_size)]
     try:
@@ -138,15 +139,21 @@ def _workers(settings: GenerateSettings) -> Workers:
     if gpu and device == "cuda":
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu.addresses[0]
     home = _homes(settings) / f"{socket.gethostname()}-{os.getpid()}"
-    workers = _started(device, home)
+    workers = _started(device, home, int(settings.max_disk_gb * 1e9))
     home.mkdir(parents=True, exist_ok=True)  # an earlier job's driver removed it, and this process went on
     return workers
 
 
 @functools.lru_cache(maxsize=1)
-def _started(device: Literal["cpu", "cuda"], home: Path) -> Workers:
+def _started(device: Literal["cpu", "cuda"], home: Path, disk_bytes: int) -> Workers:
     """Start the workers of this process, which Spark keeps for other tasks: a fork server costs 20 CPU seconds."""
-    return Workers(device, 1, home)
+    return Workers(device, 1, home, DiskBudget(disk_bytes))
+
+
+def _with_absolute_folders(settings: GenerateSettings) -> GenerateSettings:
+    """Return the settings for executors, which work in folders of their own."""
+    scorer = settings.nsfw_scorer and str(Path(settings.nsfw_scorer).resolve())
+    return replace(settings, root=str(Path(settings.root).resolve()), nsfw_scorer=scorer)
 
 
 def _homes(settings: GenerateSettings) -> Path:

@@ -3,8 +3,8 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from datetime import UTC, datetime
+from functools import partial
 
 from tqdm import tqdm
 
@@ -19,11 +19,11 @@ from generation.inputs import wanted_generators
 from generation.plan import Plan, make_plan, takes_prompts
 from generation.prompts import read_prompts, record_prompts
 from generation.settings import GenerateSettings
-from generation.status import places, report, spelt_out
+from generation.status import places, report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    settings = parse(GenerateSettings, spelt_out(argv), "forensics generate", __doc__)
+    settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
     if settings.status:
         at_a_time = places(settings.device, settings.workers)
         print("\n".join(report(settings.root, settings.plan, settings.max_attempts, at_a_time)))

@@ -184,3 +184,31 @@ def test_a_training_set_refuses_values_out_of_range(argv, problem):
 def test_a_folder_to_ingest_needs_a_path_and_a_collection():
     with pytest.raises(ConfigError, match="--source folder needs --path and --collection"):
         parse(IngestSettings, ["--path", "photos"], "p", "d")
+
+
+@dataclass(frozen=True)
+class Switched:
+    """A configuration with a switch."""
+
+    fast: bool = False
+    """go faster"""
+    name: str = "x"
+    """a name"""
+
+
+@pytest.mark.parametrize(
+    ("words", "fast", "name"),
+    [
+        (["--fast"], True, "x"),
+        (["--fast", "--name", "y"], True, "y"),
+        (["--name", "--fast"], None, None),
+        (["--fast", "false"], False, "x"),
+        (["--fast=true"], True, "x"),
+    ],
+)
+def test_a_switch_that_stands_alone_is_true(words, fast, name):
+    if fast is None:  # the value of another key is missing
+        with pytest.raises(ConfigError):
+            parse(Switched, words, "p", "d")
+    else:
+        assert parse(Switched, words, "p", "d") == Switched(fast, name)

@@ -12,7 +12,7 @@ from etl.lake.schemas import GENERATION_ATTEMPTS, PLANS
 from generation.jobs import generate
 from generation.landing import slug
 from generation.ledger import Ledger, ledger
-from generation.status import landed, places, spelt_out
+from generation.status import landed, places
 
 MB = 1_000_000
 
@@ -209,14 +209,6 @@ def test_complete_lines_of_the_landing_count(tmp_path):
     (folder / "records.jsonl").write_text('{"a": 1}\n{"a": 2}\n{"a":')
     assert landed(str(tmp_path), "p") == {"lab--a": 2}
     assert landed(str(tmp_path), "q") == {}
-
-
-def test_the_flag_may_stand_alone():
-    assert spelt_out(["--status"]) == ["--status=true"]
-    assert spelt_out(["--status", "--plan", "p"]) == ["--status=true", "--plan", "p"]
-    assert spelt_out(["--status", "false"]) == ["--status", "false"]
-    assert spelt_out(["--plan", "p"]) == ["--plan", "p"]
-    assert spelt_out([]) == []
 
 
 def test_as_many_models_run_at_a_time_as_are_asked_for():
