@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from generation.failures import Code
 
+LONGEST_WAIT_SECONDS = 600.0
 Decision = Literal["try", "whole", "given-up"]
 
 
@@ -51,6 +52,11 @@ def decide(missing: int, history: Sequence[Mapping[str, Any]], max_attempts: int
         return "given-up"
     failed = sum(1 for attempt in history if attempt["status"] != "ok")
     return "try" if failed < max_attempts else "given-up"
+
+
+def wait_before(attempt: int, seconds: float) -> float:
+    """Return how long to wait before a try, which is the second or later: twice as long each time, capped."""
+    return min(seconds * 2.0 ** (attempt - 2), LONGEST_WAIT_SECONDS)
 
 
 def row(plan_id: str, attempt: int, outcome: Outcome) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class GenerateSettings:
     """`mark`: such an image is kept and marked; `withhold`: it is refused, and its bytes are not kept"""
     max_attempts: int = 3
     """tries of a generator whose failures may pass (time, memory, network); others are tried once"""
+    backoff_seconds: float = 30.0
+    """wait before such a second try, once all else is done; doubled before each further one"""
     driver: str = "pool"
     """`pool`: processes of this machine; `spark`: tasks of Spark, a model each, on the GPU that Spark gives it or
     else on the CPU; root must then be a folder that all nodes share"""
@@ -128,6 +130,8 @@ class GenerateSettings:
             value = getattr(self, key)
             if value is not None and value < 1:
                 found.append(f"--{key} must be at least 1")
+        if self.backoff_seconds < 0:
+            found.append("--backoff_seconds must not be negative")
         for key in ("deadline_seconds", "image_seconds", "memory_gb", "max_model_gb", "max_disk_gb"):
             if getattr(self, key) <= 0:
                 found.append(f"--{key} must be positive")

@@ -2,7 +2,9 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,7 +15,8 @@ from etl.config import parse
 from etl.errors import OK
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
-from generation.attempts import Outcome
+from generation import nsfw
+from generation.attempts import Outcome, wait_before
 from generation.execution import Standing, Work, carry_out, standing, start_workers
 from generation.inputs import wanted_generators
 from generation.plan import Plan, make_plan, takes_prompts
@@ -28,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         at_a_time = places(settings.device, settings.workers)
         print("\n".join(report(settings.root, settings.plan, settings.max_attempts, at_a_time)))
         return OK
+    if settings.nsfw_scorer:
+        nsfw.check(settings.nsfw_scorer)
     stage = Stage("generate", "images")
     generators = wanted_generators(settings)
     wanting = any(takes_prompts(generator) for generator in generators)
@@ -46,18 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int, int]:
-    """Do the work that is left, with a bar for people or lines for logs; return images made and refused."""
-    new = refused = 0
+    """Do the work that is left, with a bar for people or lines for logs; return images made and refused.
+
+    Failures that may pass are tried again when all else is done, each time after a longer wait.
+    """
+    new, work = 0, left.work
     with (
         _driver(settings) as tries,
         tqdm(total=plan.images, initial=left.already_there, unit="image", disable=None) as bar,
     ):
-        for work, outcome in tries(plan, left.work, settings):
-            lost = len(work.wanted) - outcome.images
-            new, refused = new + outcome.images, refused + lost
-            bar.update(outcome.images)
-            bar.write(_line(outcome, lost), file=sys.stderr)
-    return new, refused
+        while work:
+            failed = []
+            for tried, outcome in tries(plan, work, settings):
+                new += outcome.images
+                failed += [tried.task] if outcome.code else []
+                bar.update(outcome.images)
+                bar.write(_line(outcome, len(tried.wanted) - outcome.images), file=sys.stderr)
+            work = standing(replace(plan, tasks=tuple(failed)), settings).work
+            if work:
+                seconds = wait_before(min(again.attempt for again in work), settings.backoff_seconds)
+                bar.write(f"generate: {len(work)} generators are tried again in {seconds:.0f} s", file=sys.stderr)
+                time.sleep(seconds)
+    return new, sum(len(one.wanted) for one in left.work) - new
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from etl.demo.hub import Fault
 from etl.errors import NothingUsable
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS
@@ -194,3 +195,23 @@ def test_a_row_that_a_kill_kept_from_a_finished_generator_is_written_by_the_next
 def test_a_lake_without_eligible_generators_is_nothing_usable(lake_of):
     with pytest.raises(NothingUsable, match="no generator in the lake"):
         generate.main(["--root", lake_of()])
+
+
+def test_a_failure_that_may_pass_is_tried_again_in_the_same_run_and_one_that_will_not_is_not(
+    lake_of, hub, workers, monkeypatch, capsys
+):
+    monkeypatch.setattr(generate, "start_workers", lambda settings: nullcontext(workers))
+    waits: list[float] = []
+    monkeypatch.setattr(generate.time, "sleep", waits.append)
+    root = lake_of(DDPM, "demo-community/broken-upload")
+    hub.faults.add(Fault("tiny-ddpm/resolve/.*safetensors", "status", times=1, status=418))
+    command = ["--root", root, "--endpoint", hub.endpoint, "--plan", "again", "--steps", "2", "--size", "64"]
+    assert generate.main([*command, "--images_per_generator", "2"]) == 3
+    assert "generate: 4 images = 2 new + 2 rejected + 0 already there" in capsys.readouterr().out
+    rows = snapshot.read(root, GENERATION_ATTEMPTS).sort("generator_id", "attempt").to_dicts()
+    assert [(row["generator_id"], row["attempt"], row["code"]) for row in rows] == [
+        ("demo-community/broken-upload", 1, "BAD_WEIGHTS"),
+        (DDPM, 1, "HUB_ERROR"),
+        (DDPM, 2, "OK"),
+    ]
+    assert waits == [30.0]

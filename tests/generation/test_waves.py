@@ -29,6 +29,7 @@ from generation.repository import RepoFile, Repository
 from generation.settings import GenerateSettings
 
 SD, DDPM, BROKEN = "demo-lab/tiny-sd-v1", "demo-lab/tiny-ddpm", "demo-community/broken-upload"
+LORA = Repository("lab/lora", "2" * 40, (RepoFile("w.safetensors", 5),), None)
 BASE = Repository("lab/base", "1" * 40, (RepoFile("unet/a.safetensors", 7, "f" * 64), RepoFile("x.json", 2)), "{}")
 ADAPTER = Generator(
     *(
@@ -192,14 +193,14 @@ def test_a_plan_goes_from_spark_to_the_pool_and_back_with_the_same_bytes(
     assert len(images) == 4
     for file in images:
         file.unlink()
-    assert generate.main([*command, "--driver", "spark"]) == 3  # what the pool made, Spark makes, and the reverse
+    assert generate.main(on_spark) == 3  # what the pool made, Spark makes, and the reverse
     assert "generate: 6 images = 4 new + 2 rejected + 0 already there" in capsys.readouterr().out
     assert {file: file.read_bytes() for file in Path(root).glob("landing/images/p/*/*.png")} == images
     pictured = [json.loads(line)["request_id"] for line in lines(root)]
     assert sorted(pictured) == sorted(file.stem for file in images)
 
     version = snapshot.current_version(root, GENERATION_ATTEMPTS)
-    assert generate.main([*command, "--driver", "spark"]) == 3
+    assert generate.main(on_spark) == 3
     assert snapshot.current_version(root, GENERATION_ATTEMPTS) == version
 
 
