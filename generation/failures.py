@@ -30,6 +30,9 @@ class Code(StrEnum):
     NSFW_IMAGE = "NSFW_IMAGE"
     """The scorer finds it not for all audiences, and the policy withholds such images."""
 
+    FAILED = "FAILED"
+    """An error of the pipeline that none of the others names; the message holds its type and text."""
+
     TIMEOUT = "TIMEOUT"
     CRASH = "CRASH"
     """The child process ended without a word; the message names the signal."""
@@ -39,8 +42,8 @@ class Code(StrEnum):
     BAD_DOWNLOAD = "BAD_DOWNLOAD"
     """What arrived is not what the Hub listed, after all retries."""
     NO_SPACE = "NO_SPACE"
-    FAILED = "FAILED"
-    """An error that none of the others names; the message holds its type and text."""
+    INTERRUPTED = "INTERRUPTED"
+    """The run was stopping."""
 
     @property
     def permanent(self) -> bool:
@@ -55,7 +58,7 @@ _TRANSIENT = {
     Code.HUB_ERROR,
     Code.BAD_DOWNLOAD,
     Code.NO_SPACE,
-    Code.FAILED,
+    Code.INTERRUPTED,
 }
 
 

@@ -209,6 +209,6 @@ def _verdict(ending: Ending, missing: int) -> tuple[Code | None, str]:
     if not missing:
         return None, ""
     if not ending.refused:
-        return Code.FAILED, f"{missing} images never came"
+        return Code.CRASH, f"{missing} images never came"
     code, message = next(iter(ending.refused.values()))
     return code, f"{len(ending.refused)} images refused, the first: {message}"

@@ -109,7 +109,10 @@ def arguments(pipeline: Any, batch: Sequence[Request]) -> dict[str, Any]:
         "output_type": "np",
     }
     known = inspect.signature(pipeline.__call__).parameters
-    return {name: value for name, value in offered.items() if name in known and value is not None}
+    given = {name: value for name, value in offered.items() if name in known and value is not None}
+    if "intermediate_timesteps" in known and request.steps != 2:
+        given["intermediate_timesteps"] = None  # SanaSprintPipeline has a default that holds for two steps alone
+    return given
 
 
 def _set_scheduler(pipeline: Any, name: str | None) -> None:

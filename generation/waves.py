@@ -86,7 +86,7 @@ def from_json(text: str) -> ModelTask:
 def _run(spark: SparkSession, plan_id: str, wave: Sequence[Work], settings: GenerateSettings) -> list[Outcome]:
     """Return how the generators of a wave went, in their order."""
     # Spark ends a job when one of its tasks is lost this often; the task gives its generator up before that.
-    losses = int(spark.conf.get("spark.task.maxFailures", None) or 4) - 1
+    losses = max(int(spark.conf.get("spark.task.maxFailures", None) or 4) - 1, 1)
     tasks = _one_a_partition(spark, [to_json(replace(w.task, requests=w.wanted)) for w in wave])
     try:
         rows = tasks.mapInPandas(_sampler(plan_id, settings, losses), _OUTCOMES).collect()

@@ -150,7 +150,7 @@ class Workers:
         process = self._context.Process(target=child.main, args=(theirs, job, body), daemon=True)
         with self._starting:
             if self._stopped:
-                raise GenerationFailure(Code.FAILED, "the job is stopping")
+                raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
             with environment(self._environment(place)) if self._cuda else contextlib.nullcontext():
                 process.start()
             self._running.add(process.pid or 0)

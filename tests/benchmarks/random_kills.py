@@ -53,10 +53,12 @@ def main() -> int:
         times = {verb: ended(start(verb, root, hub)) for verb in ("crawl", "catalogue")}
         undisturbed = tables(root)
         print(f"undisturbed: {times}; {load_average()}", flush=True)
-        for trial in range((asked.kills + 1) // 2):
-            root = fresh(work)
+        kills, trial = 0, 0
+        while kills < asked.kills:
+            trial, root = trial + 1, fresh(work)
             hub.requests.clear()
             moments = [killed(verb, root, hub, rng.uniform(0, times[verb])) for verb in times]
+            kills += sum("killed" in moment for moment in moments)
             pages = Counter(path for _, path in hub.requests if path.startswith("/api/models?"))
             twice = pages.total() - len(pages)
             differing = [name for name, rows in tables(root).items() if not rows.equals(undisturbed[name])]
@@ -109,8 +111,8 @@ def killed(verb: str, root: Path, hub: DemoHub, after: float) -> str:
         process.wait()
     state = Landing(str(root)).crawls()
     phase = state[0].phase if state else "nothing landed"
-    if verb == "crawl" and phase == DONE:
-        return f"{verb} had ended before {after:.1f} s"  # once more would be another crawl
+    if process.returncode != -signal.SIGKILL or (verb == "crawl" and phase == DONE):
+        return f"{verb} had ended before {after:.1f} s"  # the crawl once more would be another one
     ended(start(verb, root, hub))
     return f"{verb} killed after {after:.1f} s" + (f" ({phase})" if verb == "crawl" else "")
 

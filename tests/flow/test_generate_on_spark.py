@@ -1,4 +1,4 @@
-"""A plan by spark-submit on executors of their own, one of whose Python processes is killed while a model samples."""
+"""A plan by spark-submit on executors of their own, one of whose Python processes is killed at work."""
 
 import json
 import os

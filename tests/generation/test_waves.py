@@ -176,9 +176,8 @@ def test_a_plan_goes_from_spark_to_the_pool_and_back_with_the_same_bytes(
     command = ["--root", root, "--endpoint", hub.endpoint, "--plan", "p", "--images_per_generator", "2"]
     command += ["--steps", "2", "--size", "64"]
 
-    assert (
-        generate.main([*command, "--driver", "spark", "--wave_size", "1", "--generators", f"[{SD},{BROKEN}]"]) == 3
-    )
+    on_spark = [*command, "--driver", "spark"]
+    assert generate.main([*on_spark, "--wave_size", "1", "--generators", f"[{SD},{BROKEN}]"]) == 3
     said = capsys.readouterr()
     assert "generate: 4 images = 2 new + 2 rejected + 0 already there" in said.out
     assert "generate: wave 2 of 2: 1 generators, " in said.err
@@ -193,7 +192,7 @@ def test_a_plan_goes_from_spark_to_the_pool_and_back_with_the_same_bytes(
     assert len(images) == 4
     for file in images:
         file.unlink()
-    assert generate.main(on_spark) == 3  # what the pool made, Spark makes, and the reverse
+    assert generate.main(on_spark) == 3  # each makes what the other made
     assert "generate: 6 images = 4 new + 2 rejected + 0 already there" in capsys.readouterr().out
     assert {file: file.read_bytes() for file in Path(root).glob("landing/images/p/*/*.png")} == images
     pictured = [json.loads(line)["request_id"] for line in lines(root)]
