@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -90,7 +91,7 @@ def _run(spark: SparkSession, plan_id: str, wave: Sequence[Work], settings: Gene
     tasks = _one_a_partition(spark, [to_json(replace(w.task, requests=w.wanted)) for w in wave])
     try:
         rows = tasks.mapInPandas(_sampler(plan_id, settings, losses), _OUTCOMES).collect()
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:  # the second where no Python code of ours had raised
         raise WaveLost(
             f"Spark gave up a wave of {len(wave)} generators ({_cause(error)}); what has landed is kept: "
             "run the same command again to go on"
@@ -180,8 +181,9 @@ def _line(number: int, waves: int, tried: Sequence[tuple[Work, Outcome]], second
     return f"generate: wave {number} of {waves}: {counts}"
 
 
-def _cause(error: PySparkException) -> str:
-    """Return the line of a Spark error that says what happened: the Python error's, where there is one."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if line.startswith("etl.errors.")]
-    return (named or lines or [type(error).__name__])[0][:300]
+def _cause(error: Exception) -> str:
+    """Return the line of a Spark error that says what happened: our own error's, where there is one."""
+    lines = [line.strip(" :") for line in str(error).splitlines()]
+    ours = [line for line in lines if line.startswith("etl.errors.")]
+    of_spark = [line for line in lines if "Exception: " in line]
+    return next(iter([*ours, *of_spark, *lines]), type(error).__name__)[:300]

@@ -93,5 +93,5 @@ def test_only_failures_that_may_pass_are_tried_again_and_not_for_ever(missing, h
 
 def test_every_code_is_either_in_the_model_or_may_pass():
     assert {code for code in Code if not code.permanent} == {
-        *(Code.TIMEOUT, Code.CRASH, Code.OOM, Code.HUB_ERROR, Code.BAD_DOWNLOAD, Code.NO_SPACE, Code.FAILED)
+        *(Code.TIMEOUT, Code.CRASH, Code.OOM, Code.HUB_ERROR, Code.BAD_DOWNLOAD, Code.NO_SPACE, Code.INTERRUPTED)
     }

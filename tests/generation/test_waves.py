@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -154,6 +155,19 @@ def test_a_node_that_does_not_share_the_lake_is_named_and_leaves_no_row(spark, s
     ):
         list(waves.carry_out_in_waves(Plan("p", (task,)), work, settings, spark))
     assert not snapshot.exists(settings.root, GENERATION_ATTEMPTS)
+
+
+def test_a_wave_that_spark_gives_up_is_an_error_that_says_how_to_go_on(spark, settings, task, monkeypatch):
+    def dying(plan_id, settings, losses):
+        def die(batches):
+            os._exit(9)
+
+        return die
+
+    monkeypatch.setattr(waves, "_sampler", dying)
+    work = [Work(task, task.requests, Landing(settings.root, "p", "lab/lora"), 1)]
+    with pytest.raises(WaveLost, match=r"Python worker exited unexpectedly .*the same command"):
+        list(waves.carry_out_in_waves(Plan("p", (task,)), work, settings, spark))
 
 
 @pytest.mark.parametrize(
