@@ -4,29 +4,26 @@ A row of `generation_attempts` is committed as soon as a generator ends. A rerun
 is missing and may still succeed, so that it adds nothing when all is done or given up.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
-from etl.errors import ConfigError
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome, decide, row
+from generation.devices import places
 from generation.disk import DiskBudget
 from generation.landing import Landing, slug
 from generation.model_run import run_model
 from generation.plan import ModelTask, Plan, Request
 from generation.settings import GenerateSettings
-from generation.workers import Workers, visible_gpus
-
-Device = Literal["cpu", "cuda"]
+from generation.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -77,9 +74,9 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
 
 def start_workers(settings: GenerateSettings) -> Workers:
     """Return the places in which models run: one a GPU, or one a core. Raises ConfigError where a GPU lacks."""
-    device, places = _places(settings)
+    device, at_a_time = places(settings.device, settings.workers)
     disk = DiskBudget(int(settings.max_disk_gb * 1e9))
-    return Workers(device, places, Path(settings.root).resolve() / "landing" / "home", disk)
+    return Workers(device, at_a_time, Path(settings.root).resolve() / "landing" / "home", disk)
 
 
 def carry_out(
@@ -128,15 +125,6 @@ def record(root: str, plan_id: str, tried: Sequence[tuple[Work, Outcome]]) -> No
 def largest_first(work: Sequence[Work]) -> list[Work]:
     """Return the work in the order in which it is begun, by the bytes to download."""
     return sorted(work, key=lambda w: sum(file.size for file in w.task.generator.repository.files), reverse=True)
-
-
-def _places(settings: GenerateSettings) -> tuple[Device, int]:
-    gpus = len(visible_gpus()) if settings.device != "cpu" else 0
-    if gpus:
-        return "cuda", min(settings.workers or gpus, gpus)
-    if settings.device == "cuda":
-        raise ConfigError("--device cuda: there is no GPU here; use --device cpu or auto")
-    return "cpu", settings.workers or len(os.sched_getaffinity(0))
 
 
 def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:

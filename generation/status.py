@@ -4,7 +4,6 @@ Numbers of images come from the landing, which a kill leaves ahead of the table 
 is gone, from that table.
 """
 
-import os
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +13,6 @@ from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS, PLANS, Table
 from generation.landing import RECORDS
 from generation.ledger import Ledger, ledger
-from generation.workers import visible_gpus
 
 
 def report(root: str, plan: str | None, max_attempts: int, workers: int) -> list[str]:
@@ -43,12 +41,6 @@ def report(root: str, plan: str | None, max_attempts: int, workers: int) -> list
     ]
     newest = detail(found[0], workers)
     return newest if plan is not None else [*(headline(each) for each in found), "", *newest]
-
-
-def places(device: str, workers: int | None) -> int:
-    """Return how many models a run with these settings samples at the same time."""
-    gpus = len(visible_gpus()) if device != "cpu" else 0
-    return min(workers or gpus, gpus) if gpus else workers or len(os.sched_getaffinity(0))
 
 
 def landed(root: str, plan_id: str) -> dict[str, int]:

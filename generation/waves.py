@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -29,6 +29,7 @@ from tqdm import tqdm
 from etl.errors import ConfigError, WaveLost
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
+from generation.devices import Device
 from generation.disk import DiskBudget
 from generation.execution import Work, largest_first, record, try_generator
 from generation.failures import Code
@@ -66,13 +67,13 @@ def carry_out_in_waves(
         shutil.rmtree(_homes(settings), ignore_errors=True)
 
 
-def to_json(task: ModelTask) -> str:
-    """Return a task as text, for a row; the inverse is `from_json`."""
-    return json.dumps(asdict(task))
+def to_json(task: ModelTask, wanted: Sequence[Request]) -> str:
+    """Return a task and the ids of the requests that are wanted of it, as text for a row."""
+    return json.dumps({**asdict(task), "wanted": [request.request_id for request in wanted]})
 
 
-def from_json(text: str) -> ModelTask:
-    """Return the task that `to_json` wrote."""
+def from_json(text: str) -> tuple[ModelTask, tuple[Request, ...]]:
+    """Return the task and the wanted requests that `to_json` wrote."""
     said = json.loads(text)
     base = said["generator"]["base"]
     parts = {
@@ -81,14 +82,16 @@ def from_json(text: str) -> ModelTask:
         "hints": Hints(**said["generator"]["hints"]),
     }
     requests = tuple(Request(**request) for request in said["requests"])
-    return ModelTask(Generator(**{**said["generator"], **parts}), requests)
+    wanted = set(said["wanted"])
+    task = ModelTask(Generator(**{**said["generator"], **parts}), requests)
+    return task, tuple(request for request in requests if request.request_id in wanted)
 
 
 def _run(spark: SparkSession, plan_id: str, wave: Sequence[Work], settings: GenerateSettings) -> list[Outcome]:
     """Return how the generators of a wave went, in their order."""
     # Spark ends a job when one of its tasks is lost this often; the task gives its generator up before that.
     losses = max(int(spark.conf.get("spark.task.maxFailures", None) or 4) - 1, 1)
-    tasks = _one_a_partition(spark, [to_json(replace(w.task, requests=w.wanted)) for w in wave])
+    tasks = _one_a_partition(spark, [to_json(w.task, w.wanted) for w in wave])
     try:
         rows = tasks.mapInPandas(_sampler(plan_id, settings, losses), _OUTCOMES).collect()
     except (PySparkException, Py4JError) as error:  # the second where no Python code of ours had raised
@@ -115,13 +118,15 @@ def _sampler(
 
     def sample(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            outcomes = [_said(_try(plan_id, from_json(task), settings, losses)) for task in batch["task"]]
+            outcomes = [_said(_try(plan_id, *from_json(task), settings, losses)) for task in batch["task"]]
             yield pd.DataFrame({"position": batch["position"], "outcome": outcomes})
 
     return sample
 
 
-def _try(plan_id: str, task: ModelTask, settings: GenerateSettings, losses: int) -> Outcome:
+def _try(
+    plan_id: str, task: ModelTask, wanted: Sequence[Request], settings: GenerateSettings, losses: int
+) -> Outcome:
     """Try a generator on an executor. Raises ConfigError where the node does not see the driver's lake."""
     if not (Path(settings.root) / ".locks" / f"{GENERATION_ATTEMPTS.name}.lock").exists():
         raise ConfigError(f"the lake at {settings.root} is not on {socket.gethostname()}; all nodes must share it")
@@ -130,13 +135,13 @@ def _try(plan_id: str, task: ModelTask, settings: GenerateSettings, losses: int)
         message = f"its Spark task was lost {losses} times, perhaps for want of memory on the node"
         return Outcome(generator_id, Code.CRASH, message, 0.0, 0, 0, None, datetime.now(UTC))
     landing = Landing(settings.root, plan_id, generator_id)
-    return try_generator(task, task.requests, landing, settings, _workers(settings))
+    return try_generator(task, wanted, landing, settings, _workers(settings))
 
 
 def _workers(settings: GenerateSettings) -> Workers:
     """Return the one place of this task: on the GPU that Spark gave it, else on the CPU."""
     gpu = TaskContext.get().resources().get("gpu")
-    device: Literal["cpu", "cuda"] = "cuda" if gpu and settings.device != "cpu" else "cpu"
+    device: Device = "cuda" if gpu and settings.device != "cpu" else "cpu"
     if gpu and device == "cuda":
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu.addresses[0]
     home = _homes(settings) / f"{socket.gethostname()}-{os.getpid()}"
@@ -146,7 +151,7 @@ def _workers(settings: GenerateSettings) -> Workers:
 
 
 @functools.lru_cache(maxsize=1)
-def _started(device: Literal["cpu", "cuda"], home: Path, disk_bytes: int) -> Workers:
+def _started(device: Device, home: Path, disk_bytes: int) -> Workers:
     """Start the workers of this process, which Spark keeps for other tasks: a fork server costs 20 CPU seconds."""
     return Workers(device, 1, home, DiskBudget(disk_bytes))
 

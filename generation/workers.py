@@ -22,10 +22,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from generation import child
 from generation.child import Body, Job
+from generation.devices import Device, visible_gpus
 from generation.disk import DiskBudget
 from generation.encoding import is_of
 from generation.failures import Code, GenerationFailure
@@ -66,7 +67,7 @@ class Workers:
     `home` is made empty, is HOME to the children, and is removed at the end.
     """
 
-    def __init__(self, device: Literal["cpu", "cuda"], places: int, home: Path, disk: DiskBudget | None = None):
+    def __init__(self, device: Device, places: int, home: Path, disk: DiskBudget | None = None):
         self.device = device
         self.disk = disk or DiskBudget(1 << 62)
         self._cuda = device == "cuda"
@@ -239,14 +240,6 @@ class _Conversation:
 
 def _number(said: Any) -> float | None:
     return None if said is None else float(said)
-
-
-def visible_gpus() -> list[str]:
-    """Return the names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch."""
-    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in chosen.split(",") if name.strip()]
-    devices = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
-    return sorted(devices, key=int)
 
 
 def _kill(pid: int) -> None:

@@ -17,18 +17,19 @@ from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation import nsfw
 from generation.attempts import Outcome, wait_before
+from generation.devices import places
 from generation.execution import Standing, Work, carry_out, standing, start_workers
 from generation.inputs import wanted_generators
 from generation.plan import Plan, make_plan, takes_prompts
 from generation.prompts import read_prompts, record_prompts
 from generation.settings import GenerateSettings
-from generation.status import places, report
+from generation.status import report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
     if settings.status:
-        at_a_time = places(settings.device, settings.workers)
+        _, at_a_time = places(settings.device, settings.workers)
         print("\n".join(report(settings.root, settings.plan, settings.max_attempts, at_a_time)))
         return OK
     if settings.nsfw_scorer:
