@@ -129,7 +129,7 @@ def test_a_try_waits_for_the_process_that_still_works_on_its_generator(ddpm, set
 def test_a_generator_whose_task_is_lost_again_and_again_becomes_a_row(settings, task, in_a_task):
     in_a_task(attempt=3)
     with table_lock(settings.root, GENERATION_ATTEMPTS.name):
-        outcome = waves._try("p", task, settings, losses=3)
+        outcome = waves._try("p", task, task.requests, settings, losses=3)
     assert (outcome.code, outcome.images) == (Code.CRASH, 0)
     assert "lost 3 times" in outcome.message
 
