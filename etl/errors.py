@@ -91,5 +91,11 @@ class TableRefused(ForensicsError):
     exit_code = 2
 
 
+class TableOutdated(ForensicsError):
+    """A table was made by an older version of the project and lacks columns that are read now."""
+
+    exit_code = 4
+
+
 class TableDamaged(ForensicsError):
     """A Delta table's log or one of its live files cannot be read."""

@@ -60,6 +60,8 @@ class PlanSettings:
             found.append(f"--strategy must be one of {', '.join(STRATEGIES)}, not '{self.strategy}'")
         if unknown := sorted(set(self.strata) - set(STRATA)):
             found.append(f"--strata may name {', '.join(STRATA)}, not {', '.join(unknown)}")
+        if len(set(self.strata)) < len(self.strata):
+            found.append("--strata must name each column once")
         if not self.strata:
             found.append("--strata must name at least one column")
         if not 1 <= self.images_per_generator < 1 << 31:

@@ -129,7 +129,18 @@ def _eligible(root: str, version: int, settings: PlanSettings) -> pl.DataFrame:
         )
     if missing := sorted(set(settings.include) - set(found["generator_id"])):
         raise ConfigError(f"not among the eligible generators: {', '.join(missing)}")
+    if unknown := sorted(set(settings.families) - set(found["family"])):
+        known = ", ".join(sorted(found["family"].drop_nulls().unique()))
+        raise ConfigError(f"--families: no eligible generator is of {', '.join(unknown)}; there are {known}")
+    if settings.exclude and (others := sorted(set(settings.exclude) - set(_ids(root, version)))):
+        raise ConfigError(f"--exclude: the catalogue has no generator {', '.join(others)}")
     return found
+
+
+def _ids(root: str, version: int) -> list[str]:
+    """Return the ids of all generators, eligible or not."""
+    ids = snapshot.scan(root, GENERATORS, version).select("generator_id").collect()
+    return ids["generator_id"].to_list()
 
 
 def _filters(settings: PlanSettings) -> list[pl.Expr]:

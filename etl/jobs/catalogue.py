@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from etl.command import Stage, run
-from etl.config import parse
+from etl.config import as_dict, parse
 from etl.errors import OK, CrawlRefused
 from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_BASE_MODELS, GOLD_CATALOGUE, GOLD_GROWTH, MODELS
 from etl.lake.session import session
@@ -22,7 +22,9 @@ from etl.statistics.catalogue import base_models, catalogue_counts, growth
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(CatalogueSettings, argv, prog="forensics catalogue", description=__doc__ or "")
     policy = read_policy(settings.policy)
-    codes, refused = [OK], None
+    print(f"catalogue: policy {settings.policy or 'as it ships'}: {as_dict(policy)}")
+    codes: list[int] = [OK]
+    refused: list[CrawlRefused] = []
     with session("catalogue") as spark:
         lake = Lake(settings.root, spark)
         with lake.writing(MODELS, GENERATORS, CRAWLS):
@@ -31,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 try:
                     codes.append(take_up(lake, crawl_id, policy, settings))
                 except CrawlRefused as error:
-                    refused = error
+                    refused.append(error)
             if len(codes) > 1:
                 update_gold(lake)
     if refused:
-        raise refused
+        raise CrawlRefused("; ".join(map(str, refused)))
     return max(codes)
 
 

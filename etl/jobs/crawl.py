@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from etl.command import Stage, run
 from etl.config import parse
@@ -16,7 +17,7 @@ from etl.lake.lock import table_lock
 from etl.lake.schemas import HUB_RECORDS, REJECTS
 from etl.lake.session import session
 from etl.lake.store import Lake
-from etl.models.bulk import land_table
+from etl.models.bulk import check_table, land_table
 from etl.models.crawl import CrawlStopped, ask_details, end_network, known_revisions, walk
 from etl.models.hub import HubClient
 from etl.models.itinerary import expected_cost, open_crawl, told
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage = Stage("crawl", "records")
     landing = Landing(settings.root)
     with table_lock(settings.root, HUB_RECORDS.name):
+        if settings.table:
+            check_table(Path(settings.table))
         state = open_crawl(landing, settings, datetime.now(UTC))
         has_token = bool(os.environ.get("HF_TOKEN"))
         print(told(state, expected_cost(state, landing.crawls(), settings, has_token), has_token), flush=True)
@@ -45,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rejected = sum(codes.pop(code, 0) for code in ("BAD_RECORD", "DUPLICATE"))
     failed = "".join(f", {count} {code}" for code, count in sorted(codes.items()))
     note = f"crawl {state.crawl_id}: {len(state.pages)} pages, {state.details_asked} details{failed}"
-    there = state.records - loaded.fresh - rejected
-    return stage.finish(state.records, loaded.fresh, rejected, there, note) or (
+    return stage.finish(state.records, loaded.fresh, rejected, loaded.there, note) or (
         FINISHED_WITH_REJECTS if failed else 0
     )
 

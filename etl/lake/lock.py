@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from etl.errors import LockHeld
+from etl.errors import ConfigError, LockHeld
 
 _held: set[Path] = set()
 
@@ -35,7 +35,10 @@ def table_lock(root: str, table: str, wait_seconds: float = 0.0) -> Iterator[Non
     if path in _held:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--root: {root} cannot be a lake's folder ({error.strerror})") from None
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(descriptor, table, wait_seconds)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableRefused
+from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableOutdated, TableRefused
 from etl.lake.lock import is_local, table_lock
 from etl.lake.schemas import Table
 
@@ -48,7 +48,8 @@ def exists(root: str, table: Table) -> bool:
 def open_table(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     """Return the Delta table at `version`, by default its newest.
 
-    Raises LakeMissing (no such table or version), TableRefused (deletion vectors, column mapping), TableDamaged.
+    Raises LakeMissing (no such table or version), TableRefused (deletion vectors, column mapping), TableOutdated,
+    TableDamaged.
     """
     path = address(root, table)
     try:
@@ -68,6 +69,11 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
     except DeltaError as error:
         raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
     _refuse(path, found)
+    if lost := sorted(set(table.columns) - {field.name for field in found.schema().fields}):
+        raise TableOutdated(
+            f"the table {path} was made by an older version: it lacks {', '.join(lost)}; move it away and run the "
+            "stage that writes it again (what a crawl landed stays under landing/)"
+        )
     return found
 
 

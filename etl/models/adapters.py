@@ -49,7 +49,7 @@ def _verdict(base: Column, policy: Policy) -> dict[str, Column]:
         (
             F.col("weight_bytes").isNull(),
             Reason.NO_DETAIL,
-            F.lit("its files could not be listed; the next crawl asks again"),
+            F.lit("its files could not be listed; the next sweep asks again"),
         ),
         (F.col("adapter_bytes").isNull(), Reason.PICKLE_ONLY, F.lit("no safetensors beside its card")),
         (

@@ -4,6 +4,7 @@ One download instead of hundreds of pages; the table is made anew every day or s
 an incremental crawl. Its columns have the names of the listing's fields; nested ones may be JSON text.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -37,8 +38,8 @@ def land_table(landing: Landing, state: CrawlState, settings: CrawlSettings) -> 
     """
     if state.phase != WALK:
         return
-    folder = landing.folder / state.crawl_id
-    table = Path(settings.table) if settings.table else _download(settings.endpoint, folder)
+    table = Path(settings.table) if settings.table else _downloaded(landing, state, settings.endpoint)
+    _know(landing, state, f"sha256:{_sha256(table)}")
     seen, done = landing.ids(state), len(state.pages)
     for number, page in enumerate(_pages(rows(table), state)):
         if number >= done:
@@ -49,6 +50,27 @@ def land_table(landing: Landing, state: CrawlState, settings: CrawlSettings) -> 
     landing.save(state)
     if not settings.table:
         table.unlink(missing_ok=True)
+
+
+def check_table(table: Path) -> None:
+    """Raise ConfigError for a file that is no such table."""
+    next(rows(table), None)
+
+
+def _know(landing: Landing, state: CrawlState, source: str) -> None:
+    """Note what a crawl's table is. Raises ConfigError where the crawl was begun with another one."""
+    if state.source not in (None, source) and state.pages:
+        raise ConfigError(
+            f"--table: the crawl {state.crawl_id} was begun with another table and is not finished; name that "
+            f"one, or move the folder {landing.folder / state.crawl_id} away to begin a new crawl"
+        )
+    state.source = source
+    landing.save(state)
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def rows(table: Path) -> Iterator[dict[str, Any]]:
@@ -114,7 +136,11 @@ def _unpacked(text: str) -> Any:
         return text
 
 
-def _download(endpoint: str, folder: Path) -> Path:
+def _downloaded(landing: Landing, state: CrawlState, endpoint: str) -> Path:
+    """Return the table in the crawl's folder; once pages of it are landed it is not asked for again."""
+    folder = landing.folder / state.crawl_id
+    if state.pages and (folder / FILE).is_file():
+        return folder / FILE
     token = os.environ.get("HF_TOKEN") or False
     where = {"repo_type": "dataset", "endpoint": endpoint, "local_dir": folder, "token": token}
     try:

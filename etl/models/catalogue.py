@@ -28,7 +28,7 @@ ACCEPTED, REFUSED, TAKEN = "accepted", "refused", "taken"
 
 def waiting(lake: Lake, crawl_id: str = "") -> list[str]:
     """Return the crawls to take up: the one asked for, else every loaded one without a row in `crawls`, the oldest
-    first, else the newest. Raises LakeMissing, NothingUsable.
+    first, else the newest that was taken up. Raises LakeMissing, NothingUsable.
     """
     loaded = lake.read(HUB_RECORDS).select("crawl_id").distinct()
     found = sorted(row[0] for row in loaded.collect())
@@ -36,8 +36,9 @@ def waiting(lake: Lake, crawl_id: str = "") -> list[str]:
         raise NothingUsable(f"the lake at {lake.root} holds no record of the crawl '{crawl_id}'")
     if not found:
         raise NothingUsable(f"the lake at {lake.root} holds no crawl; run `forensics crawl` first")
-    done = {row[0] for row in lake.read_or_empty(CRAWLS).select("crawl_id").collect()}
-    return [crawl_id] if crawl_id else [name for name in found if name not in done] or found[-1:]
+    done = dict(lake.read_or_empty(CRAWLS).select("crawl_id", "status").collect())
+    taken = [name for name in found if done.get(name, REFUSED) != REFUSED]
+    return [crawl_id] if crawl_id else [name for name in found if name not in done] or (taken or found)[-1:]
 
 
 def take_up(lake: Lake, crawl_id: str, policy: Policy, settings: CatalogueSettings) -> int:
@@ -46,13 +47,15 @@ def take_up(lake: Lake, crawl_id: str, policy: Policy, settings: CatalogueSettin
     parsed = records.parse(lake.read(HUB_RECORDS).where(F.col("crawl_id") == crawl_id)).persist()
     try:
         seen = guard.shape(parsed)
-        crawls = {crawl.crawl_id: crawl for crawl in Landing(lake.root).crawls()}
-        this = crawls.get(crawl_id) or CrawlState(crawl_id, "", [], 0)
+        landed = {crawl.crawl_id: crawl for crawl in Landing(lake.root).crawls()}
+        this = landed.get(crawl_id) or CrawlState(crawl_id, "", [], 0)
+        if crawl_id not in landed:
+            print(f"catalogue: no manifest of {crawl_id} is under landing/hub, so nothing is withdrawn by it")
         found = guard.findings(seen, _last_like(lake, this), settings)
         row = _row(this, seen, found, policy)
         if found and not settings.accept:
             _refuse(lake, row)
-        kinds = update_models(lake, parsed, this, list(crawls.values()))
+        kinds = update_models(lake, parsed, this)
         if seen.rejected or seen.maimed:
             lake.reject("catalogue", refusals.refused(parsed), crawl_id)
     finally:
@@ -68,14 +71,24 @@ def take_up(lake: Lake, crawl_id: str, policy: Policy, settings: CatalogueSettin
     return code
 
 
-def update_models(lake: Lake, parsed: DataFrame, this: CrawlState, crawls: list[CrawlState]) -> dict[str, int]:
-    """Merge a parsed crawl into `models`; return how many rows changed in each way."""
+def update_models(lake: Lake, parsed: DataFrame, this: CrawlState) -> dict[str, int]:
+    """Merge a parsed crawl into `models`; return how many rows changed in each way.
+
+    A crawl that is taken up after a later one brings nothing on the models that the later one saw since, and
+    withdraws none.
+    """
     at = started(this.crawl_id)
     if lake.is_empty(MODELS):
         rows = history.first_rows(parsed, at, this.crawl_id)
         lake.upsert(MODELS, rows)
         return {history.NEW: lake.read(MODELS).count()}
-    before = earlier(lake, this, crawls)
+    later = _later(lake, this.crawl_id)
+    before = None if later else earlier(lake, this)
+    if later:
+        seen = lake.read(HUB_RECORDS).where(F.col("crawl_id").isin(later))
+        newest = seen.groupBy(F.col("model_id").alias("listed_id")).agg(F.max("fetched_at").alias("newest"))
+        parsed = parsed.join(newest, on="listed_id", how="left")
+        parsed = parsed.where(F.col("newest").isNull() | (F.col("newest") <= F.col("seen_at"))).drop("newest")
     changed = history.changes(parsed, before, lake.read(MODELS), at, this.crawl_id).persist()
     try:
         kinds = {row["change"]: row["count"] for row in changed.groupBy("change").count().collect()}
@@ -86,15 +99,33 @@ def update_models(lake: Lake, parsed: DataFrame, this: CrawlState, crawls: list[
         changed.unpersist()
 
 
-def earlier(lake: Lake, this: CrawlState, crawls: list[CrawlState]) -> DataFrame | None:
+def earlier(lake: Lake, this: CrawlState) -> DataFrame | None:
     """Return the model_id of everything that earlier crawls of the same scope showed; None unless all is known.
 
-    Only a crawl that walked its listings to the end can tell that a model is gone.
+    Only a crawl that walked its listings to the end can tell that a model is gone. A model that was listed under a
+    former name is one under its own.
     """
     if not this.complete:
         return None
-    same = [crawl.crawl_id for crawl in crawls if crawl.crawl_id < this.crawl_id and crawl.same_scope(this)]
-    return lake.read(HUB_RECORDS).where(F.col("crawl_id").isin(same)).select("model_id") if same else None
+    scope = (this.hub, this.listings)
+    taken = [row for row in _taken(lake) if (row["hub"], row["listings"]) == scope]
+    same = [row["crawl_id"] for row in taken if row["crawl_id"] < this.crawl_id]
+    if not same:
+        return None
+    shown = lake.read(HUB_RECORDS).where(F.col("crawl_id").isin(same))
+    renamed = shown.where(F.col("detail").contains('"RENAMED"'))
+    own = renamed.select(F.get_json_object("detail", "$.info.id").alias("model_id"))
+    return shown.select("model_id").unionByName(own)
+
+
+def _later(lake: Lake, crawl_id: str) -> list[str]:
+    """Return the crawls after this one that were taken up."""
+    return [row["crawl_id"] for row in _taken(lake) if row["crawl_id"] > crawl_id]
+
+
+def _taken(lake: Lake) -> list[dict[str, Any]]:
+    """Return the rows of `crawls` that were taken up."""
+    return [row.asDict() for row in lake.read_or_empty(CRAWLS).where(F.col("status") != REFUSED).collect()]
 
 
 def update_generators(lake: Lake, policy: Policy) -> None:
@@ -114,11 +145,10 @@ def update_generators(lake: Lake, policy: Policy) -> None:
 
 def _last_like(lake: Lake, this: CrawlState) -> dict[str, Any] | None:
     """Return the row of the last crawl before this that was taken up and asked the same of the same Hub."""
-    rows = [row.asDict() for row in lake.read_or_empty(CRAWLS).where(F.col("status") != REFUSED).collect()]
     asked = (this.hub, this.listings, this.mode, this.limit)
     like = [
         row
-        for row in rows
+        for row in _taken(lake)
         if (row["hub"], row["listings"], row["mode"], row["limit"]) == asked and row["crawl_id"] < this.crawl_id
     ]
     return max(like, key=lambda row: str(row["crawl_id"]), default=None)

@@ -4,7 +4,7 @@ Every step lands what it got before the next begins, so that the same call goes 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -33,7 +33,7 @@ class CrawlStopped(Exception):
     def __init__(self, key: str, failed: CallFailed):
         super().__init__(f"{failed.code}, {failed.detail}")
         self.key, self.code, self.detail = key, failed.code, failed.detail
-        self.refused = failed.code not in ("HUB_RATE_LIMIT", "HUB_ERROR", "BAD_ANSWER")
+        self.refused = failed.code not in ("HUB_RATE_LIMIT", "HUB_ERROR", "BAD_ANSWER", "INTERRUPTED")
         """Whether waiting would not help: this is no Hub, or it does not let us in."""
 
 
@@ -69,7 +69,8 @@ def walk(client: HubClient, landing: Landing, state: CrawlState, page_size: int)
 def _reaches(records: list[Any], watermark: str | None) -> bool:
     """Whether a page, the newest changes first, goes down to the watermark."""
     times = [time for time in map(changed_at, records) if time is not None]
-    return watermark is not None and bool(times) and min(times) < datetime.fromisoformat(watermark)
+    older = sum(time < datetime.fromisoformat(watermark) for time in times) if watermark else 0
+    return older > len(times) / 2  # one odd date tells nothing
 
 
 def _advance(state: CrawlState, following: str | None) -> None:
@@ -96,21 +97,47 @@ def ask_details(
         return
     landed = {line["model_id"] for line in landing.lines(state, state.details)}
     wanted = _wanted(landing, state, landed, known)
-    failures = 0
     with ThreadPoolExecutor(workers) as pool:
-        while batch := list(islice(wanted, BATCH)):
-            details = []
-            for line in pool.map(lambda model_id: ask_detail(client, model_id), batch):
-                details.append(line)
-                failures = failures + 1 if line["outcome"] == "HUB_ERROR" else 0
-                if line["outcome"] == "HUB_RATE_LIMIT" or failures == _PATIENCE:
-                    failed = CallFailed(line["outcome"], line["message"])
-                    raise CrawlStopped(f"{state.crawl_id}/{line['model_id']}", failed)
-            landing.land_details(state, details)
-            landing.save(state)
-            log.info("details: %d more models", len(details))
-            fault_point("crawl:after-details")
+        try:
+            while batch := list(islice(wanted, BATCH)):
+                answers = pool.map(lambda model_id: ask_detail(client, model_id), batch)
+                _land(landing, state, answers)
+                fault_point("crawl:after-details")
+        except BaseException:  # whoever waits in a thread would keep the process for as long
+            client.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     end_network(landing, state)
+
+
+def _land(landing: Landing, state: CrawlState, answers: Iterable[dict[str, Any]]) -> None:
+    """Land a batch of details; of one that the Hub ends, what came before. Raises CrawlStopped.
+
+    Models on which the Hub fails time after time, and would again, stop one run only.
+    """
+    details: list[dict[str, Any]] = []
+    stopped = None
+    failing: list[str] = []
+    for line in answers:
+        again = line["model_id"] in state.failed
+        if line["outcome"] != "HUB_ERROR":
+            failing.clear()
+        elif not again:
+            failing.append(line["model_id"])
+        if line["outcome"] in ("HUB_RATE_LIMIT", "INTERRUPTED") or len(failing) == _PATIENCE:
+            failed = CallFailed(line["outcome"], line["message"])
+            stopped = CrawlStopped(f"{state.crawl_id}/{line['model_id']}", failed)
+            break
+        details.append(line)
+    if stopped:
+        details = [line for line in details if line["model_id"] not in failing]
+        state.failed += failing
+    if details:
+        landing.land_details(state, details)
+    landing.save(state)
+    if stopped:
+        raise stopped
+    log.info("details: %d more models", len(details))
 
 
 def end_network(landing: Landing, state: CrawlState) -> None:
@@ -131,11 +158,12 @@ def known_revisions(root: str) -> Callable[[str, str | None], bool]:
 def _wanted(
     landing: Landing, state: CrawlState, landed: set[str], known: Callable[[str, str | None], bool]
 ) -> Iterator[str]:
-    for line in landing.lines(state, (page["file"] for page in state.pages)):
+    for line in landing.lines(state, state.pages):
         record = line["record"]
         if line["again"] or not wants_detail(record) or record["id"] in landed:
             continue
-        if not known(record["id"], record.get("sha")):
+        revision = record.get("sha")
+        if not known(record["id"], revision if isinstance(revision, str) else None):
             yield record["id"]
 
 
@@ -175,10 +203,10 @@ def wants_detail(record: Any) -> bool:
         return False
     tags, siblings = record.get("tags"), record.get("siblings")
     tags = {str(tag) for tag in tags} if isinstance(tags, list) else set()
-    names = {s.get("rfilename") for s in siblings if isinstance(s, dict)} if isinstance(siblings, list) else set()
+    files = [s.get("rfilename") for s in siblings if isinstance(s, dict)] if isinstance(siblings, list) else []
     return (
         "diffusers" in tags
         or any(tag.startswith("diffusers:") for tag in tags)
         or record.get("library_name") == "diffusers"
-        or "model_index.json" in names
+        or "model_index.json" in files
     )

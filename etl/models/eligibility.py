@@ -57,7 +57,7 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
         (Reason.EXCLUDED, F.col("model_id").rlike(rf"\A(?:{excluded})\z"), F.lit("named by the policy")),
         (
             Reason.LICENCE,
-            unlicensed | F.exists(licences, lambda name: name.rlike(rf"\A(?:{barred})\z")),
+            unlicensed | F.exists(licences, lambda name: name.rlike(rf"(?i)\A(?:{barred})\z")),
             F.concat(F.lit("licence: "), F.coalesce("licence", F.lit("none"))),
         ),
         (
@@ -76,7 +76,7 @@ def rules(policy: Policy) -> list[tuple[Reason, Column, Column]]:
             Reason.NO_DETAIL,
             (F.col("weight_bytes").isNull() | F.col("model_index").isNull())
             & ~(F.coalesce(~F.col("pipeline_class").isin(*SAMPLED), F.lit(False)) | no_safe),
-            F.lit("its files could not be listed; the next crawl asks again"),
+            F.lit("its files could not be listed; the next sweep asks again"),
         ),
         (
             Reason.UNSUPPORTED_PIPELINE,

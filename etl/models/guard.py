@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from etl.models.landing import INCREMENTAL
 from etl.models.settings import CatalogueSettings
 
 KEY_FIELDS = (
@@ -52,7 +53,8 @@ def findings(now: Shape, last: dict[str, Any] | None, settings: CatalogueSetting
     if last is None or last["records"] < settings.guard_from:
         return []
     found = []
-    if now.records < last["records"] * (1 - settings.max_count_drop):
+    # How much changed since the last incremental crawl is no measure of the next one.
+    if last["mode"] != INCREMENTAL and now.records < last["records"] * (1 - settings.max_count_drop):
         drop = 1 - now.records / last["records"]
         found.append(
             f"{now.records:,} records, {drop:.1%} fewer than the {last['records']:,} of {last['crawl_id']}"

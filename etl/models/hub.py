@@ -8,6 +8,7 @@ Whatever a call ends with has a name (`CallFailed.code`) or is HubUnreachable.
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class CallFailed(Exception):
     """A call that ended badly for a named reason; the next call may go well.
 
     Codes: HUB_RATE_LIMIT, HUB_ERROR (5xx), BAD_ANSWER (not JSON, or too large), BAD_CURSOR, GATED, GONE, DISABLED,
-    HUB_REFUSED (any other 4xx).
+    HUB_REFUSED (any other 4xx), INTERRUPTED (the client was closed).
     """
 
     def __init__(self, code: str, detail: str):
@@ -87,17 +88,21 @@ class Detail:
 
 
 class HubClient:
-    """Polite, patient calls to one Hub. `sleep` and `clock` enter so that tests need not wait."""
+    """Polite, patient calls to one Hub. `sleep` and `clock` enter so that tests need not wait.
+
+    `close` ends every wait, in whatever thread; the calls then fail with INTERRUPTED.
+    """
 
     def __init__(
         self,
         endpoint: str,
         max_wait_seconds: float = 300.0,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.endpoint = endpoint.rstrip("/")
-        self._max_wait, self._sleep, self._clock = max_wait_seconds, sleep, clock
+        self._closed = threading.Event()
+        self._max_wait, self._sleep, self._clock = max_wait_seconds, sleep or self._closed.wait, clock
         self._resume_at = clock()
         """When the Hub's next window begins, once an answer said that this one is used up."""
         self._headers = build_hf_headers(
@@ -105,6 +110,10 @@ class HubClient:
             library_name="forensics-lake",
             library_version=version("forensics-lake"),
         )
+
+    def close(self) -> None:
+        """Let no call wait or begin any more."""
+        self._closed.set()
 
     def first(self, listing: str, page_size: int, newest_change: bool = False) -> str:
         """Return the path of a listing's first page: the oldest models first, so that the cursor stays true.
@@ -168,6 +177,8 @@ class HubClient:
         """Return the parsed body and the headers of a GET, after as many tries as it takes."""
         self._pause()
         for number in range(1, TRIES + 1):
+            if self._closed.is_set():
+                raise CallFailed("INTERRUPTED", "the crawl was stopped")
             try:
                 body, headers = self._once(path, cap)
                 self._note_quota(headers)

@@ -22,6 +22,9 @@ SWEEP, INCREMENTAL, BULK = "sweep", "incremental", "bulk"
 CREATED, MODIFIED = "created", "modified"
 _CRAWL_ID = "%Y%m%dT%H%M%SZ"
 
+Entry = dict[str, Any]
+"""A landed file in a state: its `file` and `sha256`, and what it holds."""
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -52,10 +55,14 @@ class CrawlState:
     next: str | None = None
     """Path and query of the page to ask for; None: the first of the walk."""
     pages: list[dict[str, Any]] = field(default_factory=list)
-    """Of each landed page: file, walk, path asked for, records, sha256 of the lines, time."""
-    details: list[str] = field(default_factory=list)
-    """Names of the landed files of details."""
+    """Of each landed page: file, walk, path asked for, records, sha256 of the file, time."""
+    details: list[dict[str, Any]] = field(default_factory=list)
+    """Of each landed file of details: file, models, sha256 of the file."""
     details_asked: int = 0
+    failed: list[str] = field(default_factory=list)
+    """Models whose details the Hub failed on when it ended a run: the next one does not stop at them again."""
+    source: str | None = None
+    """What the table of a bulk crawl is, so that no other one is taken for it in the middle."""
     newest_change: str | None = None
     """The newest lastModified seen, by the Hub's clock: where the next incremental crawl's watermark lies."""
     problems: list[dict[str, str]] = field(default_factory=list)
@@ -137,31 +144,46 @@ class Landing:
 
     def ids(self, state: CrawlState) -> dict[str, int]:
         """Return the ids of every record landed so far, each with the last walk that showed it."""
-        lines = self.lines(state, (page["file"] for page in state.pages))
+        lines = self.lines(state, state.pages)
         return {line["model_id"]: line["walk"] for line in lines if line["model_id"] is not None}
 
     def land_details(self, state: CrawlState, details: list[dict[str, Any]]) -> None:
         """Write one batch of details and enter it into `state`."""
         name = f"detail-{len(state.details):05d}.jsonl.gz"
-        self._write_lines(state, name, details)
-        state.details.append(name)
+        sha256 = self._write_lines(state, name, details)
+        state.details.append({"file": name, "models": len(details), "sha256": sha256})
         state.details_asked += len(details)
 
-    def files(self, state: CrawlState, names: Iterable[str]) -> list[str]:
-        """Return where files of a crawl lie, absolute."""
-        return [str((self.folder / state.crawl_id / name).resolve()) for name in names]
+    def files(self, state: CrawlState, entries: Iterable[Entry]) -> list[str]:
+        """Return where landed files of a crawl lie, absolute. Raises TableDamaged unless they are as written."""
+        return [str(self._checked(state, entry)) for entry in entries]
 
-    def lines(self, state: CrawlState, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """Yield the lines of landed files, parsed."""
-        for file in self.files(state, names):
-            with gzip.open(file, "rt", encoding="ascii") as lines:
+    def lines(self, state: CrawlState, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+        """Yield the lines of landed files, parsed. Raises as `files`."""
+        for entry in entries:
+            with gzip.open(self._checked(state, entry), "rt", encoding="ascii") as lines:
                 yield from map(json.loads, lines)
+
+    def _checked(self, state: CrawlState, entry: Entry) -> Path:
+        file = (self.folder / state.crawl_id / entry["file"]).resolve()
+        try:
+            with open(file, "rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            found = error.strerror or "unreadable"
+        if found != entry["sha256"]:
+            raise TableDamaged(
+                f"the landed file {file} is not as it was written ({found[:20]}); move the folder "
+                f"{file.parent} away and crawl again"
+            )
+        return file
 
     def _write_lines(self, state: CrawlState, name: str, lines: Iterable[dict[str, Any]]) -> str:
         # ASCII with escapes: a line stays one line whatever a card holds, half a surrogate pair stays as it came.
         data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode("ascii")
-        durable.write(self.folder / state.crawl_id / name, gzip.compress(data, compresslevel=4, mtime=0))
-        return hashlib.sha256(data).hexdigest()
+        content = gzip.compress(data, compresslevel=4, mtime=0)
+        durable.write(self.folder / state.crawl_id / name, content)
+        return hashlib.sha256(content).hexdigest()
 
 
 def started(crawl_id: str) -> datetime:
@@ -180,15 +202,23 @@ def changed_at(record: Any) -> datetime | None:
     told = record.get("lastModified") if isinstance(record, dict) else None
     try:
         time = datetime.fromisoformat(told) if isinstance(told, str) else None
-    except ValueError:
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC) if time else None
+    except (ValueError, OverflowError):  # no date, or one of the year 0 in another zone
         return None
-    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC) if time else None
 
 
 def _state(file: Path) -> CrawlState:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        return CrawlState(**told | {"walks": [Walk(**walk) for walk in told["walks"]]})
+        state = CrawlState(**told | {"walks": [Walk(**walk) for walk in told["walks"]]})
+        entries = [*state.pages, *state.details]
+        if not all(isinstance(entry["file"], str) and isinstance(entry["sha256"], str) for entry in entries):
+            raise ValueError("its files are not named")
+        if state.crawl_id != file.parent.name or state.phase not in (WALK, DETAIL, LOAD, DONE):
+            raise ValueError("its id or phase is none")
+        if not 0 <= state.walk <= len(state.walks) or (state.phase == WALK and state.walk == len(state.walks)):
+            raise ValueError("it stands at a walk that it does not have")
+        return state
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TableDamaged(
             f"{file} is not the state of a crawl ({error}); move that folder away and crawl again"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from etl.faults import fault_point
 from etl.lake.lock import table_lock
@@ -18,12 +19,17 @@ class Loaded:
     """How many rows a load added to `hub_records`, and its rejects by code, call failures and records alike."""
 
     fresh: int
+    there: int
+    """Records that are no new row and no reject: of another listing, or loaded before."""
     codes: dict[str, int]
 
 
 def load(lake: Lake, landing: Landing, state: CrawlState) -> Loaded:
-    """Append what a crawl landed to `hub_records`, record what was refused, and close the crawl."""
-    pages = _lines(lake.spark, PAGE_LINE, landing.files(state, [page["file"] for page in state.pages]))
+    """Append what a crawl landed to `hub_records`, record what was refused, and close the crawl.
+
+    Raises TableDamaged for landed files that are not as they were written.
+    """
+    pages = _lines(lake.spark, PAGE_LINE, landing.files(state, state.pages))
     details = _lines(lake.spark, DETAIL_LINE, landing.files(state, state.details))
     fresh = lake.append_batch(HUB_RECORDS, hub_records(pages, details, state.crawl_id), crawl_id=state.crawl_id)
     fault_point("crawl:after-load")
@@ -32,9 +38,11 @@ def load(lake: Lake, landing: Landing, state: CrawlState) -> Loaded:
     if codes:
         lake.reject("crawl", refused, state.crawl_id)
     refused.unpersist()
+    ours = lake.read(HUB_RECORDS).where(F.col("crawl_id") == state.crawl_id).count()
+    again = pages.where("again AND NOT twice").count()
     state.phase = DONE
     landing.save(state)
-    return Loaded(fresh, codes)
+    return Loaded(fresh, ours - fresh + again, codes)
 
 
 def load_landed(lake: Lake, landing: Landing) -> None:

@@ -160,7 +160,7 @@ def _licences(tags: Column, card: Column) -> Column:
 def _licence(names: Column, card: Column) -> Column:
     """The licence's name in lower case; several joined by commas; the card's own name where it says "other"."""
     named = F.when((names == "other") & card["license_name"].isNotNull(), card["license_name"]).otherwise(names)
-    return F.when(F.length(named) > 0, F.lower(F.substring(named, 1, 200)))
+    return F.when(F.length(named) > 0, F.lower(F.substring(named, 1, 1000)))
 
 
 def _pipeline_class(model_index: Column, config: Column, tags: Column) -> Column:

@@ -25,7 +25,7 @@ class CrawlSettings:
     limit: int = 0
     """Stop after the page that reaches this many models, the oldest first; 0 walks to the end."""
     details: bool = True
-    """Whether to ask for the files of models that may be sampled; without, the next crawl asks for them."""
+    """Whether to ask for the files of models that may be sampled; without, the next sweep asks for them."""
     table: str = ""
     """bulk: the table's Parquet file; by default it is downloaded from the Hub (cfahlgren1/hub-stats, 400 MB)."""
     workers: int = 4
@@ -38,8 +38,7 @@ class CrawlSettings:
         found = []
         if not is_local(self.root):
             found.append(f"root must be a folder of this machine, since pages are landed there, not {self.root}")
-        address = urlsplit(self.endpoint)
-        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc:
+        if not _is_web_address(self.endpoint):
             found.append("endpoint must be an http or https address without a user name")
         if self.mode not in ("sweep", "incremental", "bulk"):
             found.append(f"mode must be sweep, incremental or bulk, not '{self.mode}'")
@@ -64,12 +63,29 @@ class CrawlSettings:
         return found
 
 
+def _is_web_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        return (
+            address.scheme in ("http", "https")
+            and bool(address.hostname)
+            and "@" not in address.netloc
+            and address.port != 0  # asked for, since it is a number in 0 … 65535 or raises
+        )
+    except ValueError:
+        return False
+
+
+_PYTHON_ALONE = r"\(\?(?:P|[aLu])|\\Z|\[[^\]]*\["
+"""Parts of a regular expression that Python reads in one way and Java in another, or not at all."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """Which models may be sampled at all: conf/policy.yaml, with the same values as these defaults."""
 
     forbidden_licences: list[str] = field(default_factory=lambda: ["(.*-)?nd(-.*)?"])
-    """Regular expressions over the whole licence name, in lower case; by default licences without derivatives."""
+    """Regular expressions over the whole licence name; by default those of licences without derivatives."""
     allow_unknown_licence: bool = True
     """Whether a model that names no licence may be sampled."""
     allow_nsfw: bool = False
@@ -88,6 +104,8 @@ class Policy:
                     re.compile(pattern)
                 except re.error as error:
                     found.append(f"{key}: '{pattern}' is not a regular expression ({error})")
+                if unlike := re.search(_PYTHON_ALONE, pattern):
+                    found.append(f"{key}: '{pattern}': Java, which matches it, reads {unlike[0]!r} otherwise")
         if self.max_weight_gb <= 0:
             found.append(f"max_weight_gb must be above 0, not {self.max_weight_gb}")
         return found
@@ -102,7 +120,7 @@ class CatalogueSettings:
     crawl_id: str = ""
     """The crawl to take up; by default every one that is not taken up yet, in their order, else the newest."""
     policy: str = ""
-    """YAML file of the policy on models, see conf/policy.yaml; by default the policy that stands there."""
+    """YAML file of the policy on models, such as conf/policy.yaml; without one, the values that it ships with."""
     accept: bool = False
     """Take up a crawl that the guard refuses; the table `crawls` keeps what it found."""
     max_missing_rise: float = 0.02

@@ -40,7 +40,7 @@ def catalogue(root: str, crawl_id: str, out: Path, policy: Policy) -> dict[str, 
     filled = {
         "out": str(out),
         "crawl_id": crawl_id,
-        "pages": landing.files(state, [page["file"] for page in state.pages]),
+        "pages": landing.files(state, state.pages),
         "record": json.dumps(RECORD),
         "detail": json.dumps(DETAIL),
         "around": _AROUND,

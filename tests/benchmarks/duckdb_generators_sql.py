@@ -39,7 +39,7 @@ WITH facts AS (
         WHEN gated <> 'no' THEN 'GATED'
         WHEN regexp_matches(model_id, '\A(?:$excluded)\z') THEN 'EXCLUDED'
         WHEN (NOT $unknown_licence AND licence IS NULL) OR len(list_filter(string_split(licence, ','),
-            lambda l: regexp_matches(l, '\A(?:$barred)\z'))) > 0 THEN 'LICENCE'
+            lambda l: regexp_matches(l, '(?i)\A(?:$barred)\z'))) > 0 THEN 'LICENCE'
         WHEN nsfw AND NOT $nsfw THEN 'NOT_FOR_ALL_AUDIENCES'
         WHEN code IS NOT NULL THEN 'REMOTE_CODE'
         WHEN NOT has_index AND is_adapter THEN 'ADAPTER'
@@ -94,7 +94,7 @@ SELECT model_id, revision, weights_sha256, coalesce(pipeline_class, base_class) 
         WHEN 'REMOTE_CODE' THEN code
         WHEN 'ADAPTER' THEN 'adapts ' || coalesce(base_models[1].model_id, 'an unnamed model')
         WHEN 'NOT_DIFFUSERS' THEN 'no model_index.json'
-        WHEN 'NO_DETAIL' THEN 'its files could not be listed; the next crawl asks again'
+        WHEN 'NO_DETAIL' THEN 'its files could not be listed; the next sweep asks again'
         WHEN 'UNSUPPORTED_PIPELINE' THEN 'pipeline class: ' || coalesce(pipeline_class, 'none')
         WHEN 'PICKLE_ONLY' THEN 'no safetensors in ' || CASE WHEN len(pickled) > 0
             THEN array_to_string(pickled[:5], ', ') ELSE 'any component' END

@@ -82,7 +82,7 @@ WITH read AS (
 ), columns AS (
     SELECT listed_id, model_id, said.sha AS revision, said._id AS hub_id,
         coalesce(said.author, regexp_extract(said.id, '^([^/]+)/', 1)) AS author,
-        CASE WHEN length(licence_name) > 0 THEN lower(licence_name[1:200]) END AS licence,
+        CASE WHEN length(licence_name) > 0 THEN lower(licence_name[1:1000]) END AS licence,
         gate(said.gated, CASE WHEN outcome = 'GATED' THEN 'manual' ELSE 'no' END) AS gated,
         coalesce(try_cast(said.disabled AS BOOLEAN), false) OR coalesce(outcome = 'DISABLED', false) AS disabled,
         coalesce(list_contains(tags, 'not-for-all-audiences'), false) AS nsfw,

@@ -64,7 +64,7 @@ def crawl(root: str, hub: DemoHub, **changes: Any) -> CrawlState:
 
 
 def landed_ids(root: str, state: CrawlState) -> list[str]:
-    return [line["record"]["id"] for line in Landing(root).lines(state, [page["file"] for page in state.pages])]
+    return [line["record"]["id"] for line in Landing(root).lines(state, state.pages)]
 
 
 def requested(hub: DemoHub, part: str) -> int:

@@ -54,7 +54,7 @@ def crawl(root: str, hub: DemoHub, mode: str = "sweep", **changes: Any) -> Crawl
 
 
 def landed(root: str, state: CrawlState) -> list[str]:
-    lines = Landing(root).lines(state, [page["file"] for page in state.pages])
+    lines = Landing(root).lines(state, state.pages)
     return [line["record"]["id"].removeprefix("lab/") for line in lines if not line["again"]]
 
 
@@ -99,7 +99,7 @@ def test_a_record_that_its_walk_shows_twice_is_marked_and_one_of_another_listing
     landing.land_page(state, "/1", [{"id": "x"}, {"id": "x"}, {"id": 5}, None], seen)
     state.walk = 1
     landing.land_page(state, "/2", [{"id": "x"}], seen)
-    lines = list(landing.lines(state, [page["file"] for page in state.pages]))
+    lines = list(landing.lines(state, state.pages))
     marks = [(line["model_id"], line["again"], line["twice"]) for line in lines]
     nameless = (None, False, False)
     assert marks == [("x", False, False), ("x", True, True), nameless, nameless, ("x", True, False)]
@@ -126,7 +126,7 @@ def test_a_bulk_crawl_lands_the_rows_that_the_listings_show(root: str, tmp_path:
     landing = Landing(root)
     state = open_crawl(landing, settings, NOW)
     land_table(landing, state, settings)
-    lines = list(landing.lines(state, [page["file"] for page in state.pages]))
+    lines = list(landing.lines(state, state.pages))
     assert [line["record"] for line in lines] == [
         {
             "id": "lab/a",
