@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from etl.command import Main, run
+from etl.command import Main, heed_interrupts, run
 from etl.errors import ConfigError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -53,6 +53,7 @@ def job(verb: str) -> Main:
     if verb not in VERBS:
         raise ConfigError(f"there is no verb '{verb}'; `forensics --help` lists them")
     main: Main = importlib.import_module(VERBS[verb][0]).main
+    heed_interrupts()
     return main
 
 

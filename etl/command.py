@@ -1,6 +1,7 @@
 """How a command begins and ends: one line of counts for a stage, one line for an error, an exit code."""
 
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ Main = Callable[[Sequence[str] | None], int]
 
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
     """Call a job's `main` and return its exit code; a ForensicsError becomes one line on stderr."""
+    heed_interrupts()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("etl").setLevel(logging.INFO)  # the pages and batches of a crawl, for people and logs
     try:
@@ -22,6 +24,16 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def heed_interrupts() -> None:
+    """Let an interrupt end a wait for a thread too, once all is imported.
+
+    Polars puts a handler of its own under Python's, which does not. Where interrupts are ignored, as in the
+    background of a shell, they stay so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Stage:

@@ -170,7 +170,7 @@ def test_a_bulk_crawl_does_not_go_on_with_another_table(landing: Landing, tmp_pa
 
 def test_an_interrupt_ends_a_crawl_that_waits_for_the_hub(hub: DemoHub, tmp_path: Path) -> None:
     hub.faults.add(Fault("blobs=true", "status", times=None, status=429, retry_after=250))
-    command = [sys.executable, "-m", "etl.jobs.crawl", "--root", str(tmp_path / "lake")]
+    command = [sys.executable, "-m", "etl.cli", "crawl", "--root", str(tmp_path / "lake")]
     command += ["--endpoint", hub.endpoint, "--listings", '["filter=diffusers"]']
     # Whoever runs the tests in the background hands down that interrupts are ignored.
     heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
