@@ -16,11 +16,13 @@ from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_CRAWL_HISTORY, GOLD_GROWTH
 from etl.lake.store import Lake
 from etl.models import history
 from etl.models.catalogue import earlier
+from etl.models.guard import Shape, findings
 from etl.models.landing import DONE, INCREMENTAL, LOAD, CrawlState, Landing, started
 from etl.models.records import parse
-from etl.models.settings import Policy
+from etl.models.settings import CatalogueSettings, Policy
 
 INDEX = '{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}'
+LATE = "20261102T120000Z"
 FIRST, SECOND, THIRD = "20261101T000000Z", "20261102T000000Z", "20261103T000000Z"
 
 
@@ -121,6 +123,15 @@ def test_a_crawl_becomes_models_and_generators_and_the_next_one_changes_what_cha
         ("2024-01", "SD 1.x", 4)
     ]
 
+    # A crawl from between that comes late: nothing on what was seen since, and it withdraws none.
+    land(lake, LATE, record("lab/a", sha="c" * 40), record("lab/late"))
+    assert main(["--root", lake.root]) == 0
+    assert f"crawl {LATE}: 1 new, 0 revised, 0 updated, 0 withdrawn" in capsys.readouterr().out
+    now = current(lake)
+    assert now["lab/a"]["revision"] == "b" * 40
+    assert now["lab/gated"]["withdrawn_at"] is now["lab/d"]["withdrawn_at"] is None
+    assert now["lab/late"]["first_crawl"] == LATE
+
 
 def test_a_known_revision_keeps_its_details_when_something_else_changed(lake: Lake) -> None:
     land(lake, FIRST, record("lab/a"))
@@ -143,16 +154,29 @@ def test_only_a_crawl_that_looked_everywhere_can_tell_that_a_model_is_gone(lake:
         """The models that the second crawl would withdraw if it did not show them."""
         scope = state.pop("scope", "filter=diffusers")
         this = CrawlState(SECOND, "127.0.0.1", [scope], **({"limit": 0, "phase": DONE} | state))
-        shown = earlier(lake, this, Landing(lake.root).crawls())
+        shown = earlier(lake, this)
         return {row["model_id"] for row in shown.collect()} if shown is not None else set()
 
+    renamed = json.dumps({"outcome": "RENAMED", "info": record("lab/own-name")})
     land(lake, FIRST, record("lab/a"), record("lab/b"))
-    assert missed() == {"lab/a", "lab/b"}
+    row = (FIRST, "lab/former", 1, 0, json.dumps(record("lab/former")), renamed, started(FIRST))
+    lake.append(HUB_RECORDS, lake.spark.createDataFrame([row], HUB_RECORDS.schema))
+    assert missed() == set()  # not taken up yet
+    taken = {"crawl_id": FIRST, "hub": "127.0.0.1", "listings": ["filter=diffusers"], "status": "taken"}
+    snapshot.append(lake.root, CRAWLS, [taken])
+    assert missed() == {"lab/a", "lab/b", "lab/former", "lab/own-name"}
     assert missed(problems=[{"key": "page-0", "code": "BAD_CURSOR", "detail": ""}]) == set()
     assert missed(phase=LOAD) == set()
     assert missed(mode=INCREMENTAL) == set()
     assert missed(limit=2, pages=[{"records": 2, "walk": 0}]) == set()
     assert missed(scope="author=someone") == set()
+
+
+def test_the_size_of_an_incremental_crawl_is_no_measure_of_the_next_one() -> None:
+    last = {"crawl_id": FIRST, "records": 1000, "missing": "{}", "mode": "sweep"}
+    now = Shape(records=600, rejected=0, maimed=0, missing={})
+    assert len(findings(now, last, CatalogueSettings())) == 1
+    assert findings(now, last | {"mode": INCREMENTAL}, CatalogueSettings()) == []
 
 
 def many(count: int, **changes: Any) -> list[dict[str, Any]]:
