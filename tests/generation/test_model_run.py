@@ -1,8 +1,10 @@
 """Whole models: the demo Hub's genuine tiny pipelines, its hostile ones, and what a rerun of a plan does."""
 
+import errno
 import hashlib
 import io
 import json
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from etl import durable
 from etl.demo.hub import Fault
 from etl.errors import NothingUsable
 from etl.lake import snapshot
@@ -215,3 +218,33 @@ def test_a_failure_that_may_pass_is_tried_again_in_the_same_run_and_one_that_wil
         (DDPM, 2, "OK"),
     ]
     assert waits == [30.0]
+
+
+def test_a_disk_that_fills_up_costs_what_did_not_fit_and_the_next_run_makes_that_alone(
+    lake_of, settings, workers, monkeypatch
+):
+    lake_of(DDPM)
+    few = replace(settings, images_per_generator=4)
+    plan = make_plan(eligible_generators(settings.root), [], few)
+    write, written = durable.write, []
+
+    def until_full(path: Path, content: bytes) -> None:
+        if path.suffix == ".png":
+            written.append(path)
+            if len(written) > 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content)
+
+    monkeypatch.setattr(durable, "write", until_full)
+    [(_, outcome)] = carry_out(plan, standing(plan, few).work, few, workers)
+    assert (outcome.code, outcome.status, outcome.images) == (Code.NO_SPACE, "partial", 2)
+    monkeypatch.undo()
+    left = standing(plan, few)
+    assert (left.already_there, len(left.work[0].wanted)) == (2, 2)
+    [(_, outcome)] = carry_out(plan, left.work, few, workers)
+    assert (outcome.code, outcome.images) == (None, 2)
+    folder = Landing(settings.root, "test", DDPM).folder
+    lines = records(folder)
+    assert sorted(line["request_id"] for line in lines) == sorted(r.request_id for r in plan.tasks[0].requests)
+    assert all(hashlib.sha256((folder / r["file"]).read_bytes()).hexdigest() == r["sha256"] for r in lines)
+    assert [path.name for path in Path(settings.root).rglob("*.tmp")] == []
