@@ -18,8 +18,10 @@ LABELS = re.compile(r"(?i)nsfw|porn|hentai|sexy|explicit|unsafe|nud")
 _SAFE = re.compile(r"(?i)\b(?:not|non|neutral|safe|sfw)\b")
 
 
-def check(folder: str) -> None:
-    """Raise ConfigError unless the folder looks like a classifier."""
+def check(folder: str | None) -> None:
+    """Raise ConfigError unless the folder, where one is named, looks like a classifier."""
+    if folder is None:
+        return
     if not (Path(folder) / "config.json").is_file() or not list(Path(folder).glob("*.safetensors")):
         raise ConfigError(f"--nsfw_scorer {folder}: a folder with config.json and safetensors is wanted")
 

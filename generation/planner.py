@@ -121,6 +121,7 @@ def report(choice: Choice, settings: PlanSettings) -> list[str]:
 
 
 def _eligible(root: str, version: int, settings: PlanSettings) -> pl.DataFrame:
+    snapshot.require_columns(root, GENERATORS, version)
     scanned = snapshot.scan(root, GENERATORS, version).filter(pl.col("eligible") & (pl.col("kind") == "hub"))
     found = with_known_roots(scanned.select(_READ).collect())
     if not found.height:

@@ -48,8 +48,7 @@ def exists(root: str, table: Table) -> bool:
 def open_table(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     """Return the Delta table at `version`, by default its newest.
 
-    Raises LakeMissing (no such table or version), TableRefused (deletion vectors, column mapping), TableOutdated,
-    TableDamaged.
+    Raises LakeMissing (no such table or version), TableRefused (deletion vectors, column mapping), TableDamaged.
     """
     path = address(root, table)
     try:
@@ -69,12 +68,17 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
     except DeltaError as error:
         raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
     _refuse(path, found)
+    return found
+
+
+def require_columns(root: str, table: Table, version: int | None = None) -> None:
+    """Raise TableOutdated for a table of an older version, which lacks columns; else as `open_table`."""
+    found = open_table(root, table, version)
     if lost := sorted(set(table.columns) - {field.name for field in found.schema().fields}):
         raise TableOutdated(
-            f"the table {path} was made by an older version: it lacks {', '.join(lost)}; move it away and run the "
-            "stage that writes it again (what a crawl landed stays under landing/)"
+            f"the table {address(root, table)} was made by an older version: it lacks {', '.join(lost)}; move it "
+            "away and run the stage that writes it again (what was landed stays under landing/)"
         )
-    return found
 
 
 def current_version(root: str, table: Table) -> int:
@@ -85,7 +89,8 @@ def current_version(root: str, table: Table) -> int:
 def read(
     root: str, table: Table, version: int | None = None, columns: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Return the table's rows as a Polars frame. Raises as `open_table`."""
+    """Return the table's rows as a Polars frame. Raises as `require_columns`."""
+    require_columns(root, table, version)
     try:
         return scan(root, table, version).select(list(columns or table.columns)).collect()
     except (OSError, pl.exceptions.ComputeError) as error:

@@ -84,10 +84,10 @@ class Lake:
         """Return the table's rows, at `version` when given.
 
         Raises LakeMissing where there is no such table or version, TableRefused where readers would differ on its
-        rows, TableDamaged where its log has lost something.
+        rows, TableOutdated where it lacks columns, TableDamaged where its log has lost something.
         """
         # Asked of delta-rs, since Spark reports a damaged log by a Java stack trace.
-        snapshot.open_table(self.root, table, version)
+        snapshot.require_columns(self.root, table, version)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)

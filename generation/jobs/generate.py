@@ -29,14 +29,13 @@ from generation.status import report
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(GenerateSettings, argv, "forensics generate", __doc__)
     if settings.status:
-        _, at_a_time = places(settings.device, settings.workers)
+        at_a_time = places(settings.device, settings.workers)[1]
         print("\n".join(report(settings.root, settings.plan, settings.max_attempts, at_a_time)))
         return OK
-    if settings.nsfw_scorer:
-        nsfw.check(settings.nsfw_scorer)
+    nsfw.check(settings.nsfw_scorer)
     stage = Stage("generate", "images")
     generators = wanted_generators(settings)
-    wanting = any(takes_prompts(generator) for generator in generators)
+    wanting = any(map(takes_prompts, generators))
     prompts = read_prompts(settings.root, settings.prompts, settings.endpoint) if wanting else []
     plan = make_plan(generators, [prompt.text for prompt in prompts], settings)
     record_prompts(settings.root, prompts, plan, datetime.now(UTC))

@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[Reason, str, Row]] = {
         (Reason.ADAPTER, "lab/base", model("adapter/related", base_models=[("lab/base", "adapter")], **LORA)),
         (Reason.ADAPTER, "unnamed", model("adapter/tagged", tags=["lora"], **LORA)),
         (Reason.NOT_DIFFUSERS, "no model_index", model("other/gguf", files={"model.gguf": 5}, index=None)),
-        (Reason.NO_DETAIL, "next crawl", model("unknown/files", weight_bytes=None, index=None)),
+        (Reason.NO_DETAIL, "next sweep", model("unknown/files", weight_bytes=None, index=None)),
         (Reason.UNSUPPORTED_PIPELINE, "Inpaint", model("class/inpaint", pipeline_class=INPAINT)),
         (Reason.UNSUPPORTED_PIPELINE, "none", model("class/none", pipeline_class=None, files=PLAIN)),
         (Reason.PICKLE_ONLY, "in vae", model("pickle/vae", files={**PLAIN, UNET: 1, "vae/model.bin": 1})),

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import deltalake
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged
+from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableOutdated
 from etl.lake import snapshot
 from etl.lake.schemas import DUPLICATES, EVALUATIONS, MODELS, PREDICTIONS, REJECTS
 
@@ -172,3 +173,10 @@ def test_an_append_only_table_refuses_a_delete(root):
     snapshot.append(root, PREDICTIONS, [{"run_id": "r", "image_id": "i", "transform": "none"}])
     with pytest.raises(Exception, match="append-only"):
         deltalake.DeltaTable(snapshot.address(root, PREDICTIONS)).delete()
+
+
+def test_a_table_of_an_older_version_is_named_with_what_it_lacks(root):
+    old = pl.DataFrame({"image_id": ["a"], "other_id": ["b"]})
+    deltalake.write_deltalake(snapshot.address(root, DUPLICATES), old.to_arrow())
+    with pytest.raises(TableOutdated, match=r"was made by an older version: it lacks distance; move it away"):
+        snapshot.read(root, DUPLICATES)

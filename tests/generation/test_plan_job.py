@@ -170,7 +170,10 @@ def test_days_of_release_bound_the_choice_from_the_first_to_before_the_last(tmp_
 @pytest.mark.parametrize(
     ("words", "error", "said"),
     [
-        (["--families", "[None such]"], NothingUsable, "none of the 12 eligible generators passes the filters"),
+        (["--min_downloads", "999999999"], NothingUsable, "none of the 12 eligible generators passes the filters"),
+        (["--families", "[None such]"], ConfigError, "no eligible generator is of None such; there are DDPM"),
+        (["--exclude", "[no/such]"], ConfigError, "the catalogue has no generator no/such"),
+        (["--strata", "[family, family]"], ConfigError, "--strata must name each column once"),
         (["--include", "[d/gated]"], ConfigError, "not among the eligible generators: d/gated"),
         (["--strategy", "best"], ConfigError, "--strategy must be one of most-downloaded, random"),
         (["--strata", "[colour]"], ConfigError, "--strata may name family, .*, not colour"),
