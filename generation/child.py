@@ -16,7 +16,7 @@ from typing import Any
 
 from generation import sandbox
 from generation.batches import Batch
-from generation.failures import Code, GenerationFailure
+from generation.failures import Code, GenerationFailure, out_of_memory
 from generation.plan import Request
 
 GIVE_UP_AFTER = 3
@@ -103,7 +103,8 @@ def main(connection: Connection, job: Job, body: Body) -> None:
     except MemoryError as error:
         sender.end(GenerationFailure(Code.OOM, str(error)))
     except Exception as error:
-        sender.end(GenerationFailure(Code.FAILED, f"{type(error).__name__}: {error}"))
+        code = Code.OOM if out_of_memory(error) else Code.FAILED
+        sender.end(GenerationFailure(code, f"{type(error).__name__}: {error}"))
     else:
         sender.end(None)
 
@@ -125,7 +126,8 @@ def sample_model(job: Job, sender: Sender) -> None:
     versions = library_versions()
     wanted = {request.request_id for request in job.requests}
     ladder = Ladder(pipeline, judge, job.batch_size)
-    good = bad = 0
+    # What has landed before counts: a model that gave images does not lose the rest for the first bad ones.
+    good, bad = max(0, len(job.planned) - len(job.requests)), 0
     for batch in batches(job.planned or job.requests, job.batch_size):
         if wanted.isdisjoint(request.request_id for request in batch):
             continue

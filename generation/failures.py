@@ -64,9 +64,15 @@ _TRANSIENT = {
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no more memory: torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, MemoryError) or any(
-        words in f"{type(error).__name__}: {error}" for words in ("OutOfMemoryError", "can't allocate memory")
-    )
+    said = f"{type(error).__name__}: {error}".lower()
+    words = ("outofmemoryerror", "out of memory", "allocate memory", "alloc_failed")
+    return isinstance(error, MemoryError) or any(word in said for word in words)
+
+
+def plain(text: str) -> str:
+    """Return untrusted text in one line that every table and terminal takes, of at most 500 characters."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())[:500]
 
 
 class GenerationFailure(Exception):
@@ -74,5 +80,5 @@ class GenerationFailure(Exception):
 
     def __init__(self, code: Code, message: str):
         self.code = code
-        self.message = " ".join(message.split())[:500]
+        self.message = plain(message)
         super().__init__(f"{code}: {self.message}")

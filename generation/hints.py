@@ -188,6 +188,6 @@ def _parsed(text: str | None) -> dict[str, Any]:
     """Return a configuration; what is none says nothing."""
     try:
         found = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -99,7 +99,7 @@ def parse_index(text: str | None) -> dict[str, Any]:
     """Return the model_index.json. Raises GenerationFailure(UNSUPPORTED) when it is none."""
     try:
         index = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         index = None
     if not isinstance(index, dict):
         raise GenerationFailure(Code.UNSUPPORTED, "the repository has no readable model_index.json")

@@ -29,7 +29,7 @@ from generation.child import Body, Job
 from generation.devices import Device, visible_gpus
 from generation.disk import DiskBudget
 from generation.encoding import is_of
-from generation.failures import Code, GenerationFailure
+from generation.failures import Code, GenerationFailure, plain
 from generation.sandbox import clean_environment, environment
 
 LONGEST_MESSAGE = 1 << 16
@@ -195,7 +195,7 @@ class _Conversation:
                 image = self._take(json.loads(self._connection.recv_bytes(LONGEST_MESSAGE)))
             except EOFError:
                 return
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except Exception as error:  # the boundary to an untrusted process: whatever it sends is its own end
                 self._end = (Code.CRASH, f"the model's process broke the protocol ({type(error).__name__})")
                 return
             if image is not None:
@@ -230,9 +230,9 @@ class _Conversation:
             case "loaded":
                 pass
             case "refused":
-                self._refused[said["request_id"]] = (Code(said["code"]), str(said["message"]))
+                self._refused[said["request_id"]] = (Code(said["code"]), plain(str(said["message"])))
             case "end":
-                self._end = (Code(said["code"]) if said["code"] else None, str(said.get("message", ""))[:500])
+                self._end = (Code(said["code"]) if said["code"] else None, plain(str(said.get("message", ""))))
             case _:
                 raise ValueError("unknown kind")
         return None

@@ -41,6 +41,14 @@ def babble(job: Job, sender: Sender) -> None:
     sender._connection.send_bytes(b"\x80\x04K\x01.")  # a pickle, which the parent must not load
 
 
+def nest_without_end(job: Job, sender: Sender) -> None:
+    sender._connection.send_bytes(b"[" * 60_000)
+
+
+def say_half_a_surrogate_pair(job: Job, sender: Sender) -> None:
+    raise LookupError("half \ud800 and \x1b[31m red")
+
+
 def send_an_image_that_nobody_asked_for(job: Job, sender: Sender) -> None:
     sender.image(b"\x89PNG\r\n\x1a\n", request_id="../../etc/passwd")
 

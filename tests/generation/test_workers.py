@@ -20,6 +20,7 @@ from tests.generation import misbehaviour
 
 BREACHES = [
     misbehaviour.babble,
+    misbehaviour.nest_without_end,
     misbehaviour.send_an_image_that_nobody_asked_for,
     misbehaviour.send_an_image_of_which_nothing_is_known,
 ]
@@ -63,6 +64,11 @@ def test_a_model_that_asks_for_more_memory_than_its_limit_is_out_of_memory(worke
 def test_an_error_that_nobody_expects_becomes_a_code_and_one_line(workers, job):
     found = ending(workers, job, misbehaviour.raise_something)
     assert (found.code, found.message) == (Code.FAILED, "LookupError: nobody expects this")
+
+
+def test_what_no_table_takes_is_told_in_escapes(workers, job):
+    found = ending(workers, job, misbehaviour.say_half_a_surrogate_pair)
+    assert found.message == "LookupError: half \\ud800 and [31m red"
 
 
 @pytest.mark.parametrize("body", BREACHES)
