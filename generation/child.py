@@ -100,8 +100,6 @@ def main(connection: Connection, job: Job, body: Body) -> None:
         body(job, sender)
     except GenerationFailure as failure:
         sender.end(failure)
-    except MemoryError as error:
-        sender.end(GenerationFailure(Code.OOM, str(error)))
     except Exception as error:
         code = Code.OOM if out_of_memory(error) else Code.FAILED
         sender.end(GenerationFailure(code, f"{type(error).__name__}: {error}"))
@@ -115,13 +113,13 @@ def sample_model(job: Job, sender: Sender) -> None:
 
     from generation.batches import batches
     from generation.loading import load
-    from generation.nsfw import Scorer
-    from generation.sampling import Withhold, library_versions
+    from generation.nsfw import Judge, Scorer
+    from generation.sampling import library_versions
 
     torch.set_num_threads(1)
     started = time.monotonic()
     pipeline = load(job.folder, job.adapter, job.variant, job.device, job.dtype)
-    judge = Withhold(Scorer(job.scorer, job.device), job.threshold, job.withhold) if job.scorer else None
+    judge = Judge(Scorer(job.scorer, job.device), job.threshold, job.withhold) if job.scorer else None
     sender.loaded(time.monotonic() - started)
     versions = library_versions()
     wanted = {request.request_id for request in job.requests}

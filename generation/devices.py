@@ -1,6 +1,7 @@
 """What models run on: the GPUs that are visible, or the cores."""
 
 import os
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +24,12 @@ def places(device: str, asked: int | None) -> tuple[Device, int]:
 
 
 def visible_gpus() -> list[str]:
-    """Return the names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch."""
+    """Return the names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch.
+
+    CUDA numbers the devices that a process may open from 0, whatever theirs are, and reads a list up to the first
+    negative number.
+    """
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in chosen.split(",") if name.strip()]
-    devices = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
-    return sorted(devices, key=int)
+        names = [name.strip() for name in chosen.split(",")]
+        return list(takewhile(lambda name: name and not name.startswith("-"), names))
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]

@@ -13,7 +13,7 @@ from generation.attempts import Outcome
 from generation.batches import LARGEST
 from generation.child import FACTS, Job
 from generation.download import fetch
-from generation.failures import Code, GenerationFailure
+from generation.failures import Code, GenerationFailure, plain
 from generation.families import DEFAULTS
 from generation.landing import Landing, slug
 from generation.plan import Generator, ModelTask, Request
@@ -51,7 +51,7 @@ def run_model(
     except GenerationFailure as failure:
         code, message = failure.code, failure.message
     except OSError as error:  # of the disk: what the network raises has become a GenerationFailure
-        code, message = Code.NO_SPACE, f"{error.strerror or error} ({error.filename or 'no file'})"
+        code, message = Code.NO_SPACE, plain(f"{error.strerror or error} ({error.filename or 'no file'})")
     return Outcome(
         generator_id=task.generator.generator_id,
         code=code,
@@ -132,7 +132,7 @@ def _vetted(generator: Generator, settings: GenerateSettings) -> _Download:
 def _fetch(generator: Generator, download: _Download, settings: GenerateSettings, folder: Path) -> None:
     """Download a generator's files, an adapter's beside its base's. Raises GenerationFailure."""
     shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
-    where, seconds = (settings.endpoint, settings.deadline_seconds)
+    where, seconds = settings.endpoint, settings.deadline_seconds
     if download.adapter is not None:
         fetch(generator.repository, [download.adapter], folder / _ADAPTER, where, seconds)
     fetch(download.pipeline, download.selection.files, folder / "pipeline", where, seconds)

@@ -5,6 +5,7 @@ in the model's own process, and nothing of its repository is executed.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from etl.errors import ConfigError
+from generation.failures import Code, GenerationFailure
 
 LABELS = re.compile(r"(?i)nsfw|porn|hentai|sexy|explicit|unsafe|nud")
 """Classes whose probabilities are added up, by their names in the classifier's configuration."""
@@ -48,3 +50,17 @@ class Scorer:
         with torch.inference_mode():
             logits = self._model(**given.to(self._model.device)).logits[0]
         return float(logits.softmax(-1)[self._classes].sum())
+
+
+class Judge:
+    """What is done with images not for all audiences: scored by `scorer`, refused from `threshold` if `refuse`."""
+
+    def __init__(self, scorer: Callable[[np.ndarray], float], threshold: float, refuse: bool):
+        self._scorer, self._threshold, self._refuse = scorer, threshold, refuse
+
+    def __call__(self, pixels: np.ndarray) -> bool:
+        """Return whether the image is to be marked. Raises GenerationFailure(NSFW_IMAGE)."""
+        score = self._scorer(pixels)
+        if score >= self._threshold and self._refuse:
+            raise GenerationFailure(Code.NSFW_IMAGE, f"scored {score:.3f}, withheld from {self._threshold:g} on")
+        return score >= self._threshold

@@ -7,7 +7,7 @@ noise does not depend on it.
 
 import inspect
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from generation.encoding import encode
 from generation.failures import Code, GenerationFailure, out_of_memory
 from generation.families import DEFAULTS
+from generation.nsfw import Judge
 from generation.plan import Request
 
 LEAST_DEVIATION = 2.0
@@ -30,22 +31,8 @@ Sampled = tuple[bytes, dict[str, Any]]
 """An image's file and what made it."""
 
 
-class Withhold:
-    """What is done with images not for all audiences: scored by `scorer`, refused from `threshold` if `refuse`."""
-
-    def __init__(self, scorer: Callable[[np.ndarray], float], threshold: float, refuse: bool):
-        self._scorer, self._threshold, self._refuse = scorer, threshold, refuse
-
-    def __call__(self, pixels: np.ndarray) -> bool:
-        """Return whether the image is to be marked. Raises GenerationFailure(NSFW_IMAGE)."""
-        score = self._scorer(pixels)
-        if score >= self._threshold and self._refuse:
-            raise GenerationFailure(Code.NSFW_IMAGE, f"scored {score:.3f}, withheld from {self._threshold:g} on")
-        return score >= self._threshold
-
-
 def sample(
-    pipeline: Any, batch: Sequence[Request], judge: Withhold | None = None
+    pipeline: Any, batch: Sequence[Request], judge: Judge | None = None
 ) -> list[Sampled | GenerationFailure]:
     """Return for each request of a batch its image, or why it is refused.
 
@@ -71,7 +58,7 @@ def sample(
 
 
 def _finished(
-    image: np.ndarray, request: Request, facts: dict[str, Any], judge: Withhold | None
+    image: np.ndarray, request: Request, facts: dict[str, Any], judge: Judge | None
 ) -> Sampled | GenerationFailure:
     """Check and encode one image of a batch."""
     try:

@@ -152,6 +152,8 @@ class Workers:
         with self._starting:
             if self._stopped:
                 raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
+            if not self._cuda:
+                self._keep_server()
             with environment(self._environment(place)) if self._cuda else contextlib.nullcontext():
                 process.start()
             self._running.add(process.pid or 0)
@@ -164,8 +166,14 @@ class Workers:
         # The server is one a process and keeps the environment and imports of its start: make sure it is ours.
         forkserver._forkserver._stop()  # type: ignore[attr-defined]
         forkserver.set_forkserver_preload(["generation.preload"])
-        with environment(self._environment(0)):
-            forkserver.ensure_running()
+        self._keep_server()
+
+    def _keep_server(self) -> None:
+        """Start the server unless it runs: multiprocessing would start a dead one anew with all that we know."""
+        pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        if pid is None or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            with environment(self._environment(0)):
+                forkserver.ensure_running()
 
     def _environment(self, place: int) -> dict[str, str]:
         return clean_environment(

@@ -33,7 +33,7 @@ class CrawlStopped(Exception):
     def __init__(self, key: str, failed: CallFailed):
         super().__init__(f"{failed.code}, {failed.detail}")
         self.key, self.code, self.detail = key, failed.code, failed.detail
-        self.refused = failed.code not in ("HUB_RATE_LIMIT", "HUB_ERROR", "BAD_ANSWER", "INTERRUPTED")
+        self.refused = failed.code not in ("HUB_RATE_LIMIT", "HUB_ERROR", "BAD_ANSWER")
         """Whether waiting would not help: this is no Hub, or it does not let us in."""
 
 
@@ -124,7 +124,7 @@ def _land(landing: Landing, state: CrawlState, answers: Iterable[dict[str, Any]]
             failing.clear()
         elif not again:
             failing.append(line["model_id"])
-        if line["outcome"] in ("HUB_RATE_LIMIT", "INTERRUPTED") or len(failing) == _PATIENCE:
+        if line["outcome"] == "HUB_RATE_LIMIT" or len(failing) == _PATIENCE:
             failed = CallFailed(line["outcome"], line["message"])
             stopped = CrawlStopped(f"{state.crawl_id}/{line['model_id']}", failed)
             break

@@ -55,7 +55,8 @@ class CrawlState:
     next: str | None = None
     """Path and query of the page to ask for; None: the first of the walk."""
     pages: list[dict[str, Any]] = field(default_factory=list)
-    """Of each landed page: file, walk, path asked for, records, sha256 of the file, time."""
+    """Of each landed page: file, walk, path asked for, records, again (those that another walk had shown),
+    sha256 of the file, time."""
     details: list[dict[str, Any]] = field(default_factory=list)
     """Of each landed file of details: file, models, sha256 of the file."""
     details_asked: int = 0
@@ -124,19 +125,20 @@ class Landing:
         `seen` holds the ids landed before in this crawl, with the last walk that showed each, and is added to. A
         record whose id it holds is marked `again`, and `twice` if it was in the same walk; it stays as received.
         """
-        page, now = len(state.pages), datetime.now(UTC)
+        page, now, again = len(state.pages), datetime.now(UTC), 0
         name, lines = f"page-{page:05d}.jsonl.gz", []
         for position, record in enumerate(records):
             model_id = identity(record)
             place = {"page": page, "position": position, "walk": state.walk, "fetched_at": now.isoformat()}
             before = seen.get(model_id) if model_id is not None else None
             known = {"model_id": model_id, "again": before is not None, "twice": before == state.walk}
+            again += before is not None and before != state.walk
             lines.append(place | known | {"record": record})
             if model_id is not None:
                 seen[model_id] = state.walk
         sha256 = self._write_lines(state, name, lines)
-        entry = {"file": name, "walk": state.walk, "path": path, "records": len(records), "sha256": sha256}
-        state.pages.append(entry | {"at": now.isoformat()})
+        entry = {"file": name, "walk": state.walk, "path": path, "records": len(records), "again": again}
+        state.pages.append(entry | {"sha256": sha256, "at": now.isoformat()})
         changed = [time for time in map(changed_at, records) if time is not None and time <= now]
         if changed:
             newest = max(changed).isoformat()

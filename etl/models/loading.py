@@ -39,7 +39,7 @@ def load(lake: Lake, landing: Landing, state: CrawlState) -> Loaded:
         lake.reject("crawl", refused, state.crawl_id)
     refused.unpersist()
     ours = lake.read(HUB_RECORDS).where(F.col("crawl_id") == state.crawl_id).count()
-    again = pages.where("again AND NOT twice").count()
+    again = sum(page["again"] for page in state.pages)
     state.phase = DONE
     landing.save(state)
     return Loaded(fresh, ours - fresh + again, codes)

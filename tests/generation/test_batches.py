@@ -1,13 +1,17 @@
 """Several images in one call: who samples with whom, what that changes, and the way down when memory runs out."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from generation.batches import batches
-from generation.child import Ladder
+from generation.child import Job, Ladder, sample_model
 from generation.failures import Code, GenerationFailure
 from generation.plan import Request
+from generation.sandbox import Limits
 
 FIRST = Request("0", "p", "a cat", None, None, 1, 2, 7.5, 64, 64)
 
@@ -51,6 +55,30 @@ def test_a_batch_is_halved_until_it_fits_and_no_image_is_lost(monkeypatch):
     calls.clear()
     assert [image for _, image in ladder.sample(requests(3), Silent())] == list("012")
     assert calls == [2, 1]  # it does not climb again
+
+
+@pytest.mark.parametrize(("landed", "given_up"), [(0, True), (2, False)])
+def test_only_a_model_that_never_gave_an_image_is_given_up_for_its_first_bad_ones(landed, given_up, monkeypatch):
+    planned = requests(6)
+    bad = GenerationFailure(Code.FLAT_IMAGE, "one colour")
+
+    def sample(pipeline, batch, judge):
+        good = (b"", {})
+        return [good if request.request_id == "5" else bad for request in batch]
+
+    monkeypatch.setattr("generation.loading.load", lambda *_: None)
+    monkeypatch.setattr("generation.sampling.sample", sample)
+    said: list[str] = []
+    told = SimpleNamespace(
+        loaded=lambda _: None,
+        refused=lambda request_id, _: said.append(request_id),
+        image=lambda content, **facts: said.append(facts["request_id"]),
+        sampling_seconds=0.0,
+    )
+    job = Job(Path(), planned[landed:], Limits(1, None), planned=planned)
+    with pytest.raises(GenerationFailure) if given_up else nullcontext():
+        sample_model(job, told)
+    assert said == (["0", "1", "2"] if given_up else ["2", "3", "4", "5"])
 
 
 def test_a_model_that_has_no_memory_for_one_image_is_out_of_memory(monkeypatch):

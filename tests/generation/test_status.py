@@ -9,7 +9,7 @@ import pytest
 from etl.errors import NothingUsable
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS, PLANS
-from generation.devices import places
+from generation.devices import places, visible_gpus
 from generation.jobs import generate
 from generation.landing import slug
 from generation.ledger import Ledger, ledger
@@ -210,6 +210,15 @@ def test_complete_lines_of_the_landing_count(tmp_path):
     (folder / "records.jsonl").write_text('{"a": 1}\n{"a": 2}\n{"a":')
     assert landed(str(tmp_path), "p") == {"lab--a": 2}
     assert landed(str(tmp_path), "q") == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [("0,2", ["0", "2"]), ("GPU-1a, GPU-2b", ["GPU-1a", "GPU-2b"]), ("-1", []), ("", []), ("1,-1,0", ["1"])],
+)
+def test_the_gpus_are_those_that_cuda_would_see(monkeypatch, chosen, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert visible_gpus() == names
 
 
 def test_as_many_models_run_at_a_time_as_are_asked_for():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,19 @@ def test_a_child_has_no_secret_in_its_environment_from_its_first_moment(seen):
     assert not [entry for entry in seen["first"] if "secret" in entry]
     assert seen["now"]["HF_HUB_OFFLINE"] == "1"
     assert seen["now"]["HOME"] != os.environ.get("HOME")
+
+
+def test_a_server_that_died_is_not_started_anew_with_our_secrets(workers, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGKILL)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
+    job = Job(tmp_path, (REQUEST,), Limits(60, None), device="9")
+    found = workers.run(job, 100, lambda said, png: None, misbehaviour.report_the_surroundings)
+    assert found.code is None, found.message
+    surroundings = json.loads((tmp_path / "seen.json").read_text())
+    assert not [entry for entry in surroundings["first"] if "secret" in entry]
+    assert "HF_TOKEN" not in surroundings["now"]
 
 
 def test_a_child_reaches_no_server(seen):
