@@ -71,6 +71,12 @@ class WaveLost(ForensicsError):
     """Spark gave up a wave of generators: nodes or Python processes kept being lost."""
 
 
+class EnvironmentAtFault(ForensicsError):
+    """One generator after another failed alike, so that the cause lies not in them; the rest was not tried."""
+
+    exit_code = 4
+
+
 class LockHeld(ForensicsError):
     """Another process writes to the same table."""
 

@@ -1,13 +1,19 @@
-"""Tries at generators: what was tried before, whether to try again, and the row that a try leaves. Pure."""
+"""Tries at generators: what was tried before, whether to try again, and the rows that a try leaves. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from etl.errors import EnvironmentAtFault
 from generation.failures import Code
 
 LONGEST_WAIT_SECONDS = 600.0
+STOP_AFTER = 8
+"""Generators in a row that fail alike before the run ends."""
+_AROUND = {Code.FAILED, Code.CRASH, Code.HUB_ERROR, Code.NO_SPACE}
+STAGE = "generate"
+"""What `rejects` calls images that were refused here."""
 Decision = Literal["try", "whole", "given-up"]
 
 
@@ -30,6 +36,8 @@ class Outcome:
     load_seconds: float | None = None
     sampling_seconds: float | None = None
     peak_gpu_memory_mb: float | None = None
+    refused: Mapping[str, tuple[Code, str]] = field(default_factory=dict)
+    """Code and message by the id of each request that was tried and gave no usable image."""
 
     @property
     def status(self) -> str:
@@ -38,15 +46,17 @@ class Outcome:
         return "partial" if self.images else "failed"
 
 
-def decide(missing: int, history: Sequence[Mapping[str, Any]], max_attempts: int) -> Decision:
+def decide(
+    missing: int, history: Sequence[Mapping[str, Any]], max_attempts: int, retry: Collection[str] = ()
+) -> Decision:
     """Return what to do with a generator of which `missing` images are wanted still.
 
-    A failure that lies in the model is final. Failures that may pass are tried again up to `max_attempts`; a last
-    try that succeeded counts for nothing when images have since been lost.
+    A failure that lies in the model is final, unless its code is in `retry`. Failures that may pass are tried
+    again up to `max_attempts`; a last try that succeeded counts for nothing when images have since been lost.
     """
     if not missing:
         return "whole"
-    if not history or (last := history[-1])["status"] == "ok":
+    if not history or (last := history[-1])["status"] == "ok" or last["code"] in retry:
         return "try"
     if Code(last["code"]).permanent:
         return "given-up"
@@ -54,9 +64,47 @@ def decide(missing: int, history: Sequence[Mapping[str, Any]], max_attempts: int
     return "try" if failed < max_attempts else "given-up"
 
 
+class Breaker:
+    """Ends a run in which one generator after another fails alike: the cause lies around them.
+
+    Without it a night without the Hub, or a library that does not load, would use up the tries of every
+    generator. Errors of the pipeline, and crashes, count from the second pipeline class on: thousands of models
+    of one class may share what is wrong with them.
+    """
+
+    def __init__(self) -> None:
+        self._alike: tuple[Code | None, str] = (None, "")
+        self._classes: list[str] = []
+
+    def heed(self, outcome: Outcome, pipeline_class: str) -> None:
+        """Take note of how a generator ended. Raises EnvironmentAtFault."""
+        # What stands in brackets is about the one generator, and the Hub's failures name a file.
+        said = "" if outcome.code is Code.HUB_ERROR else outcome.message.split(" (")[0]
+        if (outcome.code, said) != self._alike or outcome.images:
+            self._alike, self._classes = (outcome.code, said), []
+        self._classes.append(pipeline_class)
+        around = outcome.code in (Code.HUB_ERROR, Code.NO_SPACE) or len(set(self._classes)) > 1
+        if outcome.code in _AROUND and around and len(self._classes) >= STOP_AFTER and not outcome.images:
+            raise EnvironmentAtFault(
+                f"the last {STOP_AFTER} generators all failed with {outcome.code}: {outcome.message}; the cause "
+                "is likely to lie around them. Mend it and run the same command again, with "
+                f"--retry '[{outcome.code}]' for those of them that had their last try"
+            )
+
+
 def wait_before(attempt: int, seconds: float) -> float:
     """Return how long to wait before a try, which is the second or later: twice as long each time, capped."""
     return min(seconds * 2.0 ** (attempt - 2), LONGEST_WAIT_SECONDS)
+
+
+def rejects(plan_id: str, attempt: int, outcome: Outcome, now: datetime) -> list[dict[str, Any]]:
+    """Return the rows of `rejects` for the images that a try refused one by one; their key is the request's id."""
+    about = {"stage": STAGE, "run_id": plan_id, "attempt": attempt, "ts": now}
+    return [
+        {**about, "key": request_id, "code": str(code), "detail": f"{outcome.generator_id}: {message}"}
+        for request_id, (code, message) in outcome.refused.items()
+        if code.permanent
+    ]
 
 
 def row(plan_id: str, attempt: int, outcome: Outcome) -> dict[str, Any]:

@@ -4,6 +4,8 @@ A row of `generation_attempts` is committed as soon as a generator ends. A rerun
 is missing and may still succeed, so that it adds nothing when all is done or given up.
 """
 
+import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -13,12 +15,14 @@ from typing import Any
 
 import polars as pl
 
+from etl.errors import LockHeld
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
-from etl.lake.schemas import GENERATION_ATTEMPTS
-from generation.attempts import Outcome, decide, row
+from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
+from generation.attempts import STAGE, Outcome, decide, rejects, row
 from generation.devices import places
 from generation.disk import DiskBudget
+from generation.failures import Code, plain
 from generation.landing import Landing, slug
 from generation.model_run import run_model
 from generation.plan import ModelTask, Plan, Request
@@ -38,10 +42,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Standing:
-    """A plan against what is there: work to do, images that exist, and images whose generators were given up.
+    """A plan against what is there: work to do, images that exist, and images that were given up.
 
-    Given up are failures that will not pass, and generators that the catalogue refuses since they were planned.
-    The latter leave no try: `generators.reason` is the row that says why, and they are tried once it is gone.
+    Given up are images that were refused (rows of `rejects`), failures that will not pass, and generators that
+    the catalogue refuses since they were planned. The latter leave no try: `generators.reason` is the row that
+    says why, and they are tried once it is gone.
     """
 
     work: tuple[Work, ...]
@@ -51,22 +56,24 @@ class Standing:
 
 def standing(plan: Plan, settings: GenerateSettings) -> Standing:
     """Return what is left of `plan`. Writes the row that a kill kept from a generator that had all its images."""
-    history = _history(settings.root, plan.plan_id)
+    history, retry = _history(settings.root, plan.plan_id), settings.retry or []
+    refused = _refused(settings.root, plan.plan_id, retry)
     work, there, given_up = [], 0, 0
     for task in plan.tasks:
         generator_id = task.generator.generator_id
         landing = Landing(settings.root, plan.plan_id, generator_id)
         done = landing.there(request.request_id for request in task.requests)
-        wanted = tuple(request for request in task.requests if request.request_id not in done)
+        missing = [request for request in task.requests if request.request_id not in done]
+        wanted = tuple(request for request in missing if request.request_id not in refused)
         tried = history.get(generator_id, [])
         attempt = max((past["attempt"] for past in tried), default=0) + 1
-        there += len(done)
-        match decide(len(wanted), tried, settings.max_attempts):
+        there, given_up = there + len(done), given_up + len(missing) - len(wanted)
+        match decide(len(wanted), tried, settings.max_attempts, retry):
             case "try" if not task.generator.refused:
                 work.append(Work(task, wanted, landing, attempt))
             case "try" | "given-up":
                 given_up += len(wanted)
-            case "whole" if not tried or tried[-1]["status"] != "ok":
+            case "whole" if not missing and (not tried or tried[-1]["status"] != "ok"):
                 done_before = Work(task, (), landing, attempt)
                 record(settings.root, plan.plan_id, [(done_before, _completed(generator_id))])
     return Standing(tuple(work), there, given_up)
@@ -84,8 +91,8 @@ def carry_out(
 ) -> Iterator[tuple[Work, Outcome]]:
     """Try every generator of `work`, several at a time; yield each as it ends, its row already committed."""
     ordered = largest_first(work)  # so that none of them is left over for the end
-    # One thread more than places: it downloads a model ahead while the others sample.
-    with ThreadPoolExecutor(workers.places + 1, "generate") as threads:
+    # Twice as many threads as places: each place has a model downloaded ahead while another samples there.
+    with ThreadPoolExecutor(2 * workers.places, "generate") as threads:
         running = {
             threads.submit(try_generator, w.task, w.wanted, w.landing, settings, workers): w for w in ordered
         }
@@ -108,23 +115,45 @@ def try_generator(
 
     The generator's lock keeps out a process that was given up for lost and still works: a Spark task's first try,
     or what a killed driver left behind. Images that such a one has landed are not sampled again.
+    Whatever goes wrong in this process for one generator is that generator's CRASH, and not the plan's end.
     """
-    generator_id = task.generator.generator_id
-    with table_lock(settings.root, f"landing/{slug(generator_id)}", wait_seconds=settings.deadline_seconds):
-        done = landing.there(request.request_id for request in wanted)
-        left = tuple(request for request in wanted if request.request_id not in done)
-        outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
-        return replace(outcome, images=outcome.images + len(done))
+    generator_id, started = task.generator.generator_id, datetime.now(UTC)
+    try:
+        with table_lock(settings.root, _lock_of(slug(generator_id)), wait_seconds=settings.deadline_seconds):
+            done = landing.there(request.request_id for request in wanted)
+            left = tuple(request for request in wanted if request.request_id not in done)
+            outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
+            return replace(outcome, images=outcome.images + len(done))
+    except Exception as error:
+        message = plain(f"{type(error).__name__}: {error}")
+        return Outcome(generator_id, Code.CRASH, message, 0.0, 0, 0, None, started)
+
+
+def sweep(root: str) -> None:
+    """Remove the downloads that a kill left, but for those of a generator that is still worked at elsewhere."""
+    for folder in (Path(root).resolve() / "landing" / "downloads").glob("*"):
+        with contextlib.suppress(LockHeld), table_lock(root, _lock_of(folder.name)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def record(root: str, plan_id: str, tried: Sequence[tuple[Work, Outcome]]) -> None:
-    """Commit a row for each try, unless it is there already."""
+    """Commit a row for each try, and one for each image that it refused, unless they are there already."""
+    now = datetime.now(UTC)
+    refused = [found for work, outcome in tried for found in rejects(plan_id, work.attempt, outcome, now)]
+    if refused:
+        snapshot.append(root, REJECTS, refused)
     snapshot.append(root, GENERATION_ATTEMPTS, [row(plan_id, work.attempt, outcome) for work, outcome in tried])
 
 
 def largest_first(work: Sequence[Work]) -> list[Work]:
-    """Return the work in the order in which it is begun, by the bytes to download."""
-    return sorted(work, key=lambda w: sum(file.size for file in w.task.generator.repository.files), reverse=True)
+    """Return the work in the order in which it is begun, by the bytes in the repositories that it needs."""
+
+    def size(one: Work) -> int:
+        generator = one.task.generator
+        origins = [generator.repository, *([generator.base] if generator.base else [])]
+        return sum(file.size for origin in origins for file in origin.files)
+
+    return sorted(work, key=size, reverse=True)
 
 
 def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -135,6 +164,18 @@ def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:
     for past in rows.sort("attempt").to_dicts():
         found.setdefault(past["generator_id"], []).append(past)
     return found
+
+
+def _refused(root: str, plan_id: str, retry: Sequence[str]) -> set[str]:
+    """Return the ids of the plan's requests that were refused for good."""
+    if not snapshot.exists(root, REJECTS):
+        return set()
+    of_plan = (pl.col("stage") == STAGE) & (pl.col("run_id") == plan_id) & ~pl.col("code").is_in(retry)
+    return set(snapshot.scan(root, REJECTS).filter(of_plan).select("key").collect()["key"])
+
+
+def _lock_of(folder: str) -> str:
+    return f"landing/{folder}"
 
 
 def _completed(generator_id: str) -> Outcome:

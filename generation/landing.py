@@ -1,7 +1,8 @@
 """Where sampled images land: one folder a generator, image files and one line of JSON for each.
 
-An image counts only when its line is there and its file has the line's SHA-256. The file is written first, so a
-kill between the two costs one image, which the next run samples again to the same bytes.
+An image counts only when its line is there and its file has the line's size, and its SHA-256 where the generator
+is sampled again. The file is written first, so a kill between the two costs one image, which the next run
+samples again to the same bytes.
 """
 
 import hashlib
@@ -29,9 +30,13 @@ class Landing:
         self.folder = Path(root).resolve() / "landing" / "images" / plan_id / slug(generator_id)
 
     def there(self, request_ids: Iterable[str]) -> set[str]:
-        """Return which of the requests have their image, whole."""
+        """Return which of the requests have their image, of the size that was landed.
+
+        Its hash is looked at where the bytes are read: by `open`, and by ingest. Here it would mean to read all
+        that a plan has made each time that it goes on.
+        """
         records = {record["request_id"]: record for record in self._records()}
-        return {key for key in request_ids if key in records and self._is_whole(records[key])}
+        return {key for key in request_ids if key in records and self._has_its_size(records[key])}
 
     def open(self) -> None:
         """Make the folder ready for `add`: drop unfinished files, and lines that are torn or lost their image."""
@@ -49,7 +54,8 @@ class Landing:
         file = f"{record['request_id']}.{SUFFIXES[record.get('format') or 'PNG']}"
         durable.write(self.folder / file, content)
         fault_point("generate:between-file-and-record")
-        line = _line({"file": file, "sha256": hashlib.sha256(content).hexdigest(), **record})
+        known = {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        line = _line({**known, **record})
         with open(self.folder / RECORDS, "a", encoding="utf-8") as manifest:
             manifest.write(line)
             manifest.flush()
@@ -57,12 +63,18 @@ class Landing:
         fault_point("generate:after-first-image")
 
     def _records(self) -> list[Record]:
-        """The complete lines; a torn last one, from a kill, is not counted."""
+        """The complete lines; a torn last one, from a kill, and what a damaged disk left are not counted."""
         manifest = self.folder / RECORDS
         if not manifest.exists():
             return []
         *lines, _ = manifest.read_bytes().split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [record for line in lines if (record := _record(line)) is not None]
+
+    def _has_its_size(self, record: Record) -> bool:
+        file = self.folder / record["file"]
+        if "bytes" not in record:  # of an older version
+            return self._is_whole(record)
+        return file.is_file() and file.stat().st_size == record["bytes"]
 
     def _is_whole(self, record: Record) -> bool:
         file = self.folder / record["file"]
@@ -75,6 +87,14 @@ def slug(generator_id: str) -> str:
         return generator_id.replace("/", "--")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", generator_id).strip("-")[:100]
     return f"{readable}--{hashlib.sha256(generator_id.encode()).hexdigest()[:12]}"
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"request_id", "file", "sha256"} <= set(found) else None
 
 
 def _line(record: Record) -> str:

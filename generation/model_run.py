@@ -34,6 +34,7 @@ class _Landed:
     download_bytes: int | None = None
     download_seconds: float | None = None
     used: Used = field(default_factory=Used)
+    refused: dict[str, tuple[Code, str]] = field(default_factory=dict)
 
 
 def run_model(
@@ -62,6 +63,7 @@ def run_model(
         started_at=started,
         download_bytes=landed.download_bytes,
         download_seconds=landed.download_seconds,
+        refused=landed.refused,
         **asdict(landed.used),
     )
 
@@ -100,7 +102,7 @@ def _run(
             ending = _sampled(job, task.generator, landing, settings, workers, landed)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    landed.used, landed.waited_seconds = ending.used, ending.waited_seconds
+    landed.used, landed.waited_seconds, landed.refused = ending.used, ending.waited_seconds, ending.refused
     return _verdict(ending, len(wanted) - landed.images)
 
 

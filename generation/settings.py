@@ -8,6 +8,7 @@ from etl.lake.lock import is_local
 from generation.assignment import SCHEMES
 from generation.defaults import SCHEDULERS
 from generation.encoding import SUBSAMPLINGS, SUFFIXES
+from generation.failures import Code
 
 PLAN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Names of plans name folders too."""
@@ -87,6 +88,8 @@ class GenerateSettings:
     """`mark`: such an image is kept and marked; `withhold`: it is refused, and its bytes are not kept"""
     max_attempts: int = 3
     """tries of a generator whose failures may pass (time, memory, network); others are tried once"""
+    retry: list[str] | None = None
+    """codes of final failures to try once more, such as [TOO_BIG] after raising --max_model_gb"""
     backoff_seconds: float = 30.0
     """wait before such a second try, once all else is done; doubled before each further one"""
     driver: str = "pool"
@@ -130,6 +133,8 @@ class GenerateSettings:
             value = getattr(self, key)
             if value is not None and value < 1:
                 found.append(f"--{key} must be at least 1")
+        if unknown := sorted(set(self.retry or []) - set(Code)):
+            found.append(f"--retry does not know {', '.join(unknown)}; it knows {', '.join(Code)}")
         if self.backoff_seconds < 0:
             found.append("--backoff_seconds must not be negative")
         for key in ("deadline_seconds", "image_seconds", "memory_gb", "max_model_gb", "max_disk_gb"):

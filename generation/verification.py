@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.errors import NothingUsable
+from etl.errors import ConfigError, NothingUsable
 from etl.images.sources import complete_lines
 from etl.lake import snapshot
 from etl.lake.schemas import IMAGES
@@ -18,6 +18,7 @@ from generation.failures import Code
 from generation.inputs import planned_generators
 from generation.landing import RECORDS, Landing
 from generation.model_run import run_model
+from generation.pinned import read
 from generation.plan import Generator, ModelTask, Request
 from generation.rebuilding import rebuilt, why_not
 from generation.settings import GenerateSettings
@@ -75,23 +76,19 @@ def grouped(root: str, rows: Sequence[Row]) -> tuple[list[Group], list[Result]]:
 
     Raises LakeMissing where the lake has no catalogue.
     """
-    groups: dict[tuple[str, str, str, int], list[tuple[Row, Request]]] = {}
+    groups: dict[tuple[Generator, str, int], list[tuple[Row, Request]]] = {}
     generators, results = _generators(root, rows), []
     for row in rows:
-        generator = generators[row["generator_id"], row["model_revision"]]
+        generator = generators[_key(row)]
         record = _record(root, row)
         if lacking := _lacking(generator):
             results.append(result(row, Verdict.UNAVAILABLE, lacking))
         elif request := rebuilt(row, record, generator):
-            key = (row["generator_id"], row["model_revision"], row["dtype"] or "auto", row["batch_size"] or 1)
+            key = (generator, row["dtype"] or "auto", row["batch_size"] or 1)
             groups.setdefault(key, []).append((row, request))
         else:
             results.append(result(row, Verdict.NOT_REPRODUCIBLE, why_not(record, generator)))
-    made = [
-        Group(generators[generator_id, revision], dtype, batch_size, tuple(images))
-        for (generator_id, revision, dtype, batch_size), images in groups.items()
-    ]
-    return made, results
+    return [Group(*how, tuple(images)) for how, images in groups.items()], results
 
 
 def make_again(
@@ -155,11 +152,32 @@ def _batch(request: Request, size: int) -> list[Request]:
     return [request, *copies]
 
 
-def _generators(root: str, rows: Sequence[Row]) -> dict[tuple[str, str], Generator]:
-    """Return the generator of each row, at the revision that made it."""
-    keys = sorted({(row["generator_id"], row["model_revision"]) for row in rows})
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["generator_id"], row["model_revision"], row["source"]
+
+
+def _generators(root: str, rows: Sequence[Row]) -> dict[tuple[str, str, str], Generator]:
+    """Return the generator of each row, at the revision that made it; an adapter's base as its plan pinned it."""
+    keys = sorted({_key(row)[:2] for row in rows})
     asked = pl.DataFrame([{"generator_id": key, "revision": revision, "images": None} for key, revision in keys])
-    return dict(zip(keys, planned_generators(root, asked), strict=True))
+    today = dict(zip(keys, planned_generators(root, asked), strict=True))
+    plans = {plan: _begun_with(root, plan) for plan in {row["source"] for row in rows}}
+    found = {}
+    for generator_id, revision, plan in map(_key, rows):
+        generator, then = today[generator_id, revision], plans[plan].get(generator_id)
+        if then and generator.base and then.base and then.repository.revision == revision:
+            generator = replace(generator, base=then.base)
+        found[generator_id, revision, plan] = generator
+    return found
+
+
+def _begun_with(root: str, plan: str) -> dict[str, Generator]:
+    """Return the generators that a plan was begun with; none where that is not known any more."""
+    try:
+        pinned = read(root, plan)
+    except ConfigError:
+        return {}
+    return pinned.generators if pinned else {}
 
 
 def _lacking(generator: Generator) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -33,10 +32,9 @@ from generation.devices import Device
 from generation.disk import DiskBudget
 from generation.execution import Work, largest_first, record, try_generator
 from generation.failures import Code
-from generation.hints import Hints
 from generation.landing import Landing
-from generation.plan import Generator, ModelTask, Plan, Request
-from generation.repository import RepoFile, Repository
+from generation.pinned import generator_of
+from generation.plan import ModelTask, Plan, Request
 from generation.settings import GenerateSettings
 from generation.workers import Workers
 
@@ -75,15 +73,9 @@ def to_json(task: ModelTask, wanted: Sequence[Request]) -> str:
 def from_json(text: str) -> tuple[ModelTask, tuple[Request, ...]]:
     """Return the task and the wanted requests that `to_json` wrote."""
     said = json.loads(text)
-    base = said["generator"]["base"]
-    parts = {
-        "repository": _repository(said["generator"]["repository"]),
-        "base": _repository(base) if base else None,
-        "hints": Hints(**said["generator"]["hints"]),
-    }
     requests = tuple(Request(**request) for request in said["requests"])
     wanted = set(said["wanted"])
-    task = ModelTask(Generator(**{**said["generator"], **parts}), requests)
+    task = ModelTask(generator_of(said["generator"]), requests)
     return task, tuple(request for request in requests if request.request_id in wanted)
 
 
@@ -166,10 +158,6 @@ def _homes(settings: GenerateSettings) -> Path:
     return Path(settings.root) / "landing" / "home"
 
 
-def _repository(said: dict[str, Any]) -> Repository:
-    return Repository(**{**said, "files": tuple(RepoFile(**file) for file in said["files"])})
-
-
 def _said(outcome: Outcome) -> str:
     return json.dumps({**asdict(outcome), "started_at": outcome.started_at.isoformat()})
 
@@ -177,7 +165,9 @@ def _said(outcome: Outcome) -> str:
 def _outcome(text: str) -> Outcome:
     said = json.loads(text)
     code = Code(said["code"]) if said["code"] else None
-    return Outcome(**{**said, "code": code, "started_at": datetime.fromisoformat(said["started_at"])})
+    refused = {key: (Code(code), message) for key, (code, message) in said["refused"].items()}
+    started = datetime.fromisoformat(said["started_at"])
+    return Outcome(**{**said, "code": code, "refused": refused, "started_at": started})
 
 
 def _line(number: int, waves: int, tried: Sequence[tuple[Work, Outcome]], seconds: float) -> str:

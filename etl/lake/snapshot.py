@@ -22,6 +22,9 @@ from etl.lake.schemas import Table
 
 _MISREAD = set("%*[]\\^|")
 """Characters in a path with which delta-rs panics or looks in another folder (measured with 1.6.6)."""
+_MOST_FILES = 64
+"""Live files of a table of small rows from which an append compacts them: rows that come one by one, as tries at
+generators do, would make each append read thousands of files for their keys."""
 _REFUSED = {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening", "variantType"}
 
 
@@ -120,8 +123,9 @@ def live_files(root: str, table: Table, version: int | None = None) -> list[str]
 def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seconds: float = 60.0) -> int:
     """Append the rows whose key is not there yet, as one commit; return how many were.
 
-    Nothing is committed when nothing is new. Creates the table where it is missing, as Spark's store would.
-    Raises LockHeld when another process writes to the table for longer than `wait_seconds`.
+    Nothing is committed when nothing is new. Creates the table where it is missing, as Spark's store would; the
+    files of many appends are compacted. Raises LockHeld when another process writes to the table for longer than
+    `wait_seconds`.
     """
     with table_lock(root, table.name, wait_seconds):
         create(root, table)
@@ -131,6 +135,8 @@ def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seco
         if fresh.height:
             target = deltalake.DeltaTable(address(root, table))
             deltalake.write_deltalake(target, _cast(table, fresh), mode="append")
+            if len(target.file_uris()) >= _MOST_FILES and not table.holds_images:
+                target.optimize.compact()
         return fresh.height
 
 

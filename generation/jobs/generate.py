@@ -16,12 +16,11 @@ from etl.errors import OK
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation import nsfw
-from generation.attempts import Outcome, wait_before
+from generation.attempts import Breaker, Outcome, wait_before
 from generation.devices import places
-from generation.execution import Standing, Work, carry_out, standing, start_workers
-from generation.inputs import wanted_generators
-from generation.plan import Plan, make_plan, takes_prompts
-from generation.prompts import read_prompts, record_prompts
+from generation.execution import Standing, Work, carry_out, standing, start_workers, sweep
+from generation.pinned import pinned_plan
+from generation.plan import Plan
 from generation.settings import GenerateSettings
 from generation.status import report
 
@@ -34,16 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     nsfw.check(settings.nsfw_scorer)
     stage = Stage("generate", "images")
-    generators = wanted_generators(settings)
-    wanting = any(map(takes_prompts, generators))
-    prompts = read_prompts(settings.root, settings.prompts, settings.endpoint) if wanting else []
-    plan = make_plan(generators, [prompt.text for prompt in prompts], settings)
-    record_prompts(settings.root, prompts, plan, datetime.now(UTC))
     with table_lock(settings.root, GENERATION_ATTEMPTS.name):
+        plan = pinned_plan(settings, datetime.now(UTC))
+        sweep(settings.root)
         left = standing(plan, settings)
         new, refused = _sample(plan, left, settings) if left.work else (0, 0)
     note = f"{len(plan.tasks)} generators, plan {plan.plan_id}"
-    if closed := [generator for generator in generators if generator.refused]:
+    if closed := [task.generator for task in plan.tasks if task.generator.refused]:
         for generator in closed:
             print(f"generate: {generator.generator_id}: not sampled, {generator.refused}", file=sys.stderr)
         note += f", {len(closed)} of them not eligible any more"
@@ -53,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int, int]:
     """Do the work that is left, with a bar for people or lines for logs; return images made and refused.
 
-    Failures that may pass are tried again when all else is done, each time after a longer wait.
+    Failures that may pass are tried again when all else is done, each time after a longer wait; --retry names
+    what is tried again now, not what is in every round.
     """
-    new, work = 0, left.work
+    new, work, breaker, once = 0, left.work, Breaker(), replace(settings, retry=None)
     with (
         _driver(settings) as tries,
         tqdm(total=plan.images, initial=left.already_there, unit="image", disable=None) as bar,
@@ -67,7 +64,8 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
                 failed += [tried.task] if outcome.code else []
                 bar.update(outcome.images)
                 bar.write(_line(outcome, len(tried.wanted) - outcome.images), file=sys.stderr)
-            work = standing(replace(plan, tasks=tuple(failed)), settings).work
+                breaker.heed(outcome, tried.task.generator.pipeline_class)
+            work = standing(replace(plan, tasks=tuple(failed)), once).work
             if work:
                 seconds = wait_before(min(again.attempt for again in work), settings.backoff_seconds)
                 bar.write(f"generate: {len(work)} generators are tried again in {seconds:.0f} s", file=sys.stderr)

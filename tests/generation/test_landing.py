@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from generation.attempts import decide
-from generation.failures import Code
 from generation.landing import RECORDS, Landing, slug
 
 
@@ -32,6 +30,30 @@ def test_landed_images_are_there(landing):
 def test_an_image_whose_file_is_lost_or_changed_is_not_there(landing, damage):
     damage(landing.folder / "a.png")
     assert landing.there("ab") == {"b"}
+
+
+def test_an_image_changed_to_as_many_other_bytes_is_dropped_where_its_generator_is_sampled_again(landing):
+    (landing.folder / "a.png").write_bytes(b"x")
+    assert landing.there("ab") == {"a", "b"}
+    landing.open()
+    assert landing.there("ab") == {"b"}
+
+
+def test_a_line_of_an_older_version_without_a_size_counts_by_its_hash(landing):
+    manifest = landing.folder / RECORDS
+    older = [{k: v for k, v in json.loads(line).items() if k != "bytes"} for line in manifest.open()]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in older))
+    (landing.folder / "a.png").write_bytes(b"x")
+    assert landing.there("ab") == {"b"}
+
+
+@pytest.mark.parametrize("damage", [b"\0\0\0", b"[1]", b'{"request_id": "a"}', b"\xff{"])
+def test_a_damaged_line_costs_its_own_image_alone(landing, damage):
+    manifest = landing.folder / RECORDS
+    manifest.write_bytes(damage + b"\n" + manifest.read_bytes().split(b"\n", 1)[1])
+    assert landing.there("ab") == {"b"}
+    landing.open()
+    assert lines(landing) == ["b"]
 
 
 def test_a_file_without_its_line_is_not_there(landing):
@@ -68,30 +90,3 @@ def test_a_folder_name_is_readable_and_never_leaves_its_parent():
     names = {slug(generator_id) for generator_id in hostile}
     assert len(names) == len(hostile)
     assert all("/" not in name and not name.startswith((".", "_")) and len(name) < 200 for name in names)
-
-
-def attempt(status: str, code: str) -> dict[str, str]:
-    return {"status": status, "code": code}
-
-
-@pytest.mark.parametrize(
-    ("missing", "history", "decision"),
-    [
-        (0, [], "whole"),
-        (5, [], "try"),
-        (5, [attempt("ok", "OK")], "try"),
-        (5, [attempt("failed", "PICKLE_ONLY")], "given-up"),
-        (5, [attempt("partial", "NAN_IMAGE")], "given-up"),
-        (5, [attempt("failed", "TIMEOUT")], "try"),
-        (5, [attempt("failed", "TIMEOUT")] * 3, "given-up"),
-        (5, [attempt("failed", "CRASH"), attempt("failed", "BAD_WEIGHTS")], "given-up"),
-    ],
-)
-def test_only_failures_that_may_pass_are_tried_again_and_not_for_ever(missing, history, decision):
-    assert decide(missing, history, max_attempts=3) == decision
-
-
-def test_every_code_is_either_in_the_model_or_may_pass():
-    assert {code for code in Code if not code.permanent} == {
-        *(Code.TIMEOUT, Code.CRASH, Code.OOM, Code.HUB_ERROR, Code.BAD_DOWNLOAD, Code.NO_SPACE, Code.INTERRUPTED)
-    }

@@ -1,0 +1,131 @@
+"""Where a plan stands: refused images, other tries, what a kill left, and errors of this process."""
+
+import fcntl
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from etl.lake import snapshot
+from etl.lake.lock import table_lock
+from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
+from generation.attempts import Outcome
+from generation.execution import Standing, Work, largest_first, record, standing, sweep, try_generator
+from generation.failures import Code
+from generation.landing import Landing
+from generation.plan import Generator, ModelTask, Plan, make_plan
+from generation.repository import RepoFile, Repository
+from generation.settings import GenerateSettings
+
+FLAT = (Code.FLAT_IMAGE, "1 colours")
+
+
+@pytest.fixture
+def settings(tmp_path) -> GenerateSettings:
+    return GenerateSettings(root=str(tmp_path), plan="p", images_per_generator=3, deadline_seconds=0.1)
+
+
+def generator(name="lab/a", size=1, base_size: int | None = None) -> Generator:
+    def of(name: str, size: int) -> Repository:
+        return Repository(name, "1" * 40, (RepoFile("model.safetensors", size),), None)
+
+    base = of("lab/base", base_size) if base_size else None
+    return Generator(name, of(name, size), "DDPMPipeline", is_adapter=base is not None, base=base)
+
+
+@pytest.fixture
+def plan(settings) -> Plan:
+    """One generator, three images."""
+    return make_plan([generator()], [], settings)
+
+
+def tried(plan: Plan, settings, code=None, images=0, refused=None, attempt=1) -> None:
+    """Record a try at the plan's generator."""
+    task = plan.tasks[0]
+    work = Work(task, task.requests, Landing(settings.root, "p", "lab/a"), attempt)
+    outcome = Outcome("lab/a", code, "", 1.0, images, 0, None, datetime.now(UTC), refused=refused or {})
+    record(settings.root, "p", [(work, outcome)])
+
+
+def land(plan: Plan, settings, *numbers: int) -> None:
+    landing = Landing(settings.root, "p", "lab/a")
+    landing.open()
+    for number in numbers:
+        landing.add(b"png", {"request_id": plan.tasks[0].requests[number].request_id})
+
+
+def wanted(found: Standing) -> list[str]:
+    return [request.request_id for work in found.work for request in work.wanted]
+
+
+def test_a_refused_image_is_not_tried_again_when_the_rest_is(plan, settings):
+    ids = [request.request_id for request in plan.tasks[0].requests]
+    land(plan, settings, 0)
+    tried(plan, settings, Code.CRASH, 1, {ids[1]: FLAT})
+    left = standing(plan, settings)
+    assert (wanted(left), left.already_there, left.given_up) == ([ids[2]], 1, 1)
+
+
+def test_a_generator_whose_images_are_there_or_refused_is_done(plan, settings):
+    ids = [request.request_id for request in plan.tasks[0].requests]
+    land(plan, settings, 0, 1)
+    tried(plan, settings, Code.FLAT_IMAGE, 2, {ids[2]: FLAT})
+    before = snapshot.current_version(settings.root, GENERATION_ATTEMPTS)
+    left = standing(plan, settings)
+    assert (wanted(left), left.already_there, left.given_up) == ([], 2, 1)
+    assert snapshot.current_version(settings.root, GENERATION_ATTEMPTS) == before
+
+
+def test_a_refused_image_is_one_row_however_often_it_is_refused(plan, settings):
+    key = plan.tasks[0].requests[0].request_id
+    for attempt in (1, 2):
+        tried(plan, settings, Code.CRASH, refused={key: FLAT}, attempt=attempt)
+    [row] = snapshot.read(settings.root, REJECTS).to_dicts()
+    assert (row["stage"], row["key"], row["code"], row["run_id"]) == ("generate", key, "FLAT_IMAGE", "p")
+
+
+def test_refused_images_are_wanted_again_when_their_code_is_named(plan, settings):
+    key = plan.tasks[0].requests[0].request_id
+    tried(plan, settings, Code.FLAT_IMAGE, refused={key: FLAT})
+    again = GenerateSettings(**{**vars(settings), "retry": ["FLAT_IMAGE"]})
+    assert key in wanted(standing(plan, again)) and not wanted(standing(plan, settings))
+
+
+def test_another_plans_refusals_count_for_nothing(plan, settings):
+    key = plan.tasks[0].requests[0].request_id
+    tried(plan, settings, Code.CRASH, refused={key: FLAT})
+    other = Plan("q", plan.tasks)
+    assert key in wanted(standing(other, settings))
+
+
+def test_an_error_of_this_process_costs_its_generator_and_not_the_plan(plan, settings):
+    task = plan.tasks[0]
+    Landing(settings.root, "p", "lab/a").folder.parent.mkdir(parents=True)
+    Landing(settings.root, "p", "lab/a").folder.write_bytes(b"a file where the folder is to be")
+    with_fault = Landing(settings.root, "p", "lab/a")
+    outcome = try_generator(task, task.requests, with_fault, settings, workers=None)  # type: ignore[arg-type]
+    assert outcome.code in (Code.CRASH, Code.NO_SPACE) and outcome.images == 0
+
+
+def test_a_generator_at_which_another_process_works_is_not_given_up(plan, settings):
+    """The other one is held by a descriptor of its own, as another process's would be."""
+    task = plan.tasks[0]
+    with table_lock(settings.root, "landing/lab--a"):
+        pass
+    with open(Path(settings.root) / ".locks" / "landing__lab--a.lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        landing = Landing(settings.root, "p", "lab/a")
+        outcome = try_generator(task, task.requests, landing, settings, workers=None)  # type: ignore[arg-type]
+        assert outcome.code is not None and not outcome.code.permanent
+        assert "LockHeld" in outcome.message
+        (Path(settings.root) / "landing" / "downloads" / "lab--a").mkdir(parents=True)
+        sweep(settings.root)
+        assert (Path(settings.root) / "landing" / "downloads" / "lab--a").exists()
+    sweep(settings.root)
+    assert not (Path(settings.root) / "landing" / "downloads" / "lab--a").exists()
+
+
+def test_the_largest_download_begins_first_and_an_adapters_holds_its_base():
+    sizes = {"lab/small": generator("lab/small", 5), "lab/lora": generator("lab/lora", 1, base_size=9)}
+    work = [Work(ModelTask(one, ()), (), Landing("x", "p", key), 1) for key, one in sizes.items()]
+    assert [one.task.generator.generator_id for one in largest_first(work)] == ["lab/lora", "lab/small"]
