@@ -13,7 +13,7 @@ import pytest
 from pyspark import TaskContext
 from pyspark.sql import functions as F
 
-from etl.errors import ConfigError, LockHeld, WaveLost
+from etl.errors import ConfigError, WaveLost
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
@@ -121,8 +121,9 @@ def test_a_try_waits_for_the_process_that_still_works_on_its_generator(ddpm, set
         pass
     with open(Path(settings.root) / ".locks" / f"landing__{landing.folder.name}.lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(LockHeld):
-            try_generator(task, task.requests, landing, replace(settings, deadline_seconds=0.2), workers)
+        impatient = replace(settings, deadline_seconds=0.2)
+        outcome = try_generator(task, task.requests, landing, impatient, workers)
+    assert outcome.code is Code.CRASH and "another process is writing" in outcome.message
     assert not landing.folder.exists()
 
 
