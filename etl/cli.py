@@ -36,6 +36,8 @@ VERBS: dict[str, tuple[str, str]] = {
         "make a sample of the generated images again from their rows, and compare",
     ),
     "describe": ("etl.jobs.describe", "measure the images and make their thumbnails"),
+    "duplicates": ("etl.jobs.duplicates", "find images that are nearly the same, and their clusters"),
+    "leaks": ("etl.jobs.leaks", "list the images of one set that another one holds too, or nearly"),
     "build-training-set": (
         "etl.jobs.build_training_set",
         "write a versioned, generator-disjoint training set",

@@ -1,6 +1,12 @@
 """Configuration of the jobs that bring images into the lake and build training sets from them."""
 
+import re
 from dataclasses import dataclass
+
+SET = r"collection:(?P<collection>.+)|training-set:(?P<name>[\w-]+)(@(?P<version>\d+))?(/(?P<split>\w+))?"
+"""How a command names a set of images."""
+LARGEST_DISTANCE = 8
+"""Bits; beyond it a hash has 45 keys and more to be looked up by, and unlike images come together by chance."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,53 @@ class DescribeSettings:
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
         return [] if 16 <= self.thumbnail_edge <= 1024 else ["--thumbnail_edge must lie in 16 … 1024"]
+
+
+@dataclass(frozen=True)
+class DuplicatesSettings:
+    """What counts as nearly the same."""
+
+    root: str = "lake"
+    """where the lake lies"""
+    max_distance: int = 4
+    """bits of 64 in which the perceptual hashes of near duplicates may differ"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        return _problems_of_distance(self.max_distance)
+
+
+@dataclass(frozen=True)
+class LeaksSettings:
+    """Which two sets to compare."""
+
+    root: str = "lake"
+    """where the lake lies"""
+    left: str = ""
+    """the set that must not be known: collection:NAME or training-set:NAME[@VERSION][/SPLIT], e.g. mine@2/test"""
+    right: str = ""
+    """the set to look in, named alike"""
+    max_distance: int = 4
+    """bits of 64 in which the perceptual hashes of near duplicates may differ"""
+    output: str | None = None
+    """file for the pairs, .csv or .parquet; by default only the counts are printed"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = _problems_of_distance(self.max_distance)
+        found += [
+            f"--{side} must be collection:NAME or training-set:NAME[@VERSION][/SPLIT], not '{value}'"
+            for side, value in (("left", self.left), ("right", self.right))
+            if not re.fullmatch(SET, value)
+        ]
+        if self.output is not None and not self.output.endswith((".csv", ".parquet")):
+            found.append("--output must end in .csv or .parquet")
+        return found
+
+
+def _problems_of_distance(max_distance: int) -> list[str]:
+    within = 0 <= max_distance <= LARGEST_DISTANCE
+    return [] if within else [f"--max_distance must lie in 0 … {LARGEST_DISTANCE}"]
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,16 @@ DUPLICATES = Table(
     "duplicates", ("image_id", "other_id"), struct(image_id="string", other_id="string", distance="int")
 )
 
+DUPLICATE_CLUSTERS = Table(
+    "duplicate_clusters",
+    ("image_id",),
+    struct(
+        image_id="string",
+        cluster_id="string",  # the first image's id
+        size="int",
+    ),
+)
+
 REJECTS = Table(
     "rejects",
     ("stage", "key", "sha256", "run_id"),
