@@ -71,6 +71,16 @@ class WaveLost(ForensicsError):
     """Spark gave up a wave of generators: nodes or Python processes kept being lost."""
 
 
+class AuditFailed(ForensicsError):
+    """A training set's classes can be told apart by what is no content."""
+
+    exit_code = 4
+
+
+class NotTheSame(ForensicsError):
+    """What is made once more from its record is not what was recorded."""
+
+
 class EnvironmentAtFault(ForensicsError):
     """One generator after another failed alike, so that the cause lies not in them; the rest was not tried."""
 

@@ -7,7 +7,8 @@ import yaml
 
 from etl.config import as_dict, parse
 from etl.errors import ConfigError
-from etl.images.settings import IngestSettings, TrainingSetSettings
+from etl.images.recipe import TrainingSetSettings
+from etl.images.settings import IngestSettings
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,15 @@ def test_as_dict_gives_plain_values():
         (["--val_fraction", "0"], "--val_fraction and --test_fraction"),
         (["--val_fraction", "0.5", "--test_fraction", "0.5"], "--val_fraction and --test_fraction"),
         (["--max_images_per_generator", "0"], "--max_images_per_generator"),
-        (["--split_by", "family"], "--split_by must be"),
+        (["--split_by", "colour"], "--split_by must be"),
+        (["--split_by", "given"], "--split_by given needs --collection"),
+        (["--strategy", "random"], "--generators says how many, and --strategy how"),
+        (["--match", "[colour]"], "--match knows format, size, quality, bytes; not colour"),
+        (["--reencode", "GIF"], "--reencode must be one of JPEG, WEBP, PNG"),
+        (["--reencode_size", "64"], "--reencode_size must lie in 16 … 4096, and needs --reencode"),
+        (["--accept", "[colour]"], "--accept knows format, size, bytes, quality, metadata, all; not colour"),
+        (["--audit_limit", "0.4"], "--audit_limit must lie in 0.5 … 1"),
+        (["--again", "mine"], "--again must be NAME@VERSION"),
         (["--seed", "99999999999999999999"], "--seed must lie in"),
     ],
 )

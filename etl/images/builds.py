@@ -1,0 +1,94 @@
+"""Builds of training sets on record: chosen by which recipe, from which versions, and the same once more."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from etl.config import as_dict
+from etl.errors import AuditFailed, NothingUsable, NotTheSame
+from etl.images import audit
+from etl.images.recipe import TrainingSetSettings
+from etl.images.splits import id_checksum
+from etl.images.training_set import Choice, choose
+from etl.lake.schemas import TRAINING_SETS
+from etl.lake.store import Lake
+
+_NOT_OF_THE_RECIPE = ("root", "dry_run", "again")
+
+
+def recorded(lake: Lake, name: str, version: int | None = None) -> Row | None:
+    """Return a set's row of `training_sets`, by default the newest; None where there is none."""
+    builds = lake.read_or_empty(TRAINING_SETS).where(F.col("name") == name)
+    wanted = builds if version is None else builds.where(F.col("version") == version)
+    return wanted.orderBy(F.desc("version")).first()
+
+
+def recipe(settings: TrainingSetSettings) -> str:
+    """Return what of the settings decides the rows, as JSON."""
+    kept = {key: value for key, value in as_dict(settings).items() if key not in _NOT_OF_THE_RECIPE}
+    return json.dumps(kept, sort_keys=True)
+
+
+def record(
+    settings: TrainingSetSettings, version: int, versions: Mapping[str, int], choice: Choice, now: datetime
+) -> dict[str, Any]:
+    """Return the row of `training_sets` of a build, but for `rows_version`."""
+    config = recipe(settings)
+    audited = {
+        "limit": settings.audit_limit,
+        "accepted": settings.accept,
+        "findings": audit.as_dicts(choice.findings),
+        "left_out": choice.left_out,
+    }
+    return {
+        "name": settings.name,
+        "version": version,
+        "config": config,
+        "config_hash": hashlib.sha256(config.encode()).hexdigest(),
+        "table_versions": json.dumps(versions, sort_keys=True),
+        "counts": json.dumps(choice.counts, sort_keys=True),
+        "id_checksum": id_checksum(choice.rows),
+        "audit": json.dumps(audited, sort_keys=True),
+        "created_at": now,
+    }
+
+
+def chosen_again(lake: Lake, build: str) -> Choice:
+    """Choose the rows of NAME@VERSION once more, from its record and the table versions that it read.
+
+    Raises NothingUsable where there is no such build, NotTheSame where other rows come out.
+    """
+    name, _, version = build.partition("@")
+    row = recorded(lake, name, int(version))
+    if row is None:
+        raise NothingUsable(f"there is no training set '{build}'")
+    settings = TrainingSetSettings(**{**json.loads(row.config), "root": lake.root})
+    choice = choose(lake, json.loads(row.table_versions), settings)
+    if (checksum := id_checksum(choice.rows)) != row.id_checksum:
+        raise NotTheSame(f"{build} is recorded with the checksum {row.id_checksum} and comes out with {checksum}")
+    return choice
+
+
+def report(choice: Choice) -> list[str]:
+    """Return what was left out and what the audit found, in lines."""
+    left_out = [f"left out: {count} {why}" for why, count in choice.left_out.items() if count]
+    return [*left_out, "audit, area under the ROC curve [95 %]:", *audit.report(choice.findings)]
+
+
+def require_audit(choice: Choice, settings: TrainingSetSettings) -> None:
+    """Raise AuditFailed where a shortcut lies above the recipe's limit and is not accepted by name."""
+    failed = audit.failures(choice.findings, settings.audit_limit, settings.accept)
+    if not failed:
+        return
+    named = "; ".join(f"{found.view} {found.auc:.2f} in {found.split}" for found in failed)
+    accept = ", ".join(sorted({found.view for found in failed}))
+    raise AuditFailed(
+        f"real and fake can be told apart without looking at the images ({named}; the limit is "
+        f"{settings.audit_limit:g}): make the classes alike with --match or --reencode, or name what you accept, "
+        f"as in --accept '[{accept}]'"
+    )

@@ -1,0 +1,120 @@
+"""From a recipe and pinned tables to the rows of a training set: chosen, split, balanced, audited."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.errors import NothingUsable
+from etl.images import audit
+from etl.images.candidates import candidates
+from etl.images.matching import POOL, balance, trimmed
+from etl.images.recipe import TrainingSetSettings
+from etl.images.reencoding import reencoded
+from etl.images.splits import SPLITS, draw, positions, split
+from etl.lake.schemas import COLLECTIONS, DUPLICATE_CLUSTERS, GENERATORS, IMAGE_FEATURES, IMAGES, Table
+from etl.lake.store import Lake
+
+READ: tuple[Table, ...] = (IMAGES, GENERATORS, IMAGE_FEATURES, DUPLICATE_CLUSTERS, COLLECTIONS)
+"""The tables that a recipe is about; their versions are part of a build's record."""
+_REPLACED = ("format", "mode", "width", "height", "n_frames", "exif_orientation")
+_MEASURED = ("byte_size", "jpeg_quality", "jpeg_subsampling")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a recipe chose from one state of the lake."""
+
+    rows: DataFrame
+    """image_id, split and position; persisted."""
+    counts: dict[str, int]
+    """Rows by split and class."""
+    left_out: dict[str, int]
+    """Images that met the conditions and are not in the set, by why."""
+    findings: list[audit.Finding]
+
+
+def pinned(lake: Lake, table: Table, versions: Mapping[str, int]) -> DataFrame:
+    """Return the table at its recorded version, no rows where it did not exist; images must."""
+    if table.name not in versions and table is not IMAGES:
+        return lake.spark.createDataFrame([], table.schema)
+    return lake.read(table, versions.get(table.name))
+
+
+def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSettings) -> Choice:
+    """Return the rows that the recipe takes. Raises NothingUsable, ConfigError, as the modules that it goes
+    through."""
+    images, *others = [pinned(lake, table, versions) for table in READ]
+    generators, features, clusters, collections = others
+    found = candidates(images, generators, features, clusters, collections, settings).persist()
+    fakes, reals = (found.where(F.col("label") == label) for label in (1, 0))
+    drawn = draw(fakes, settings)
+    placed = split(drawn, reals, settings).persist()
+    if settings.reencode:
+        # Only what may stay is worth the decoding.
+        ratio = settings.max_reals_per_fake
+        few = trimmed(placed, POOL * ratio, settings.seed) if settings.match else balance(placed, settings)
+        kept = balance(_as_reencoded(few, images, settings), settings).persist()
+    else:
+        kept = balance(placed, settings).persist()
+    rows = positions(kept, settings.seed).persist()
+    counts = _counts(kept)
+    met, in_draw, in_splits = found.count(), drawn.count(), placed.count()
+    undrawn = fakes.count() - in_draw
+    left_out = {
+        "fakes not drawn": undrawn,
+        "near duplicates of another split, or without a split": met - undrawn - in_splits,
+        "without counterpart, or more reals than wanted": in_splits - sum(counts.values()),
+    }
+    findings = audit.audit(_seen(kept, rows), settings.seed)
+    for done in (found, placed, kept):
+        done.unpersist()
+    return Choice(rows, counts, left_out, findings)
+
+
+def rows_of(chosen: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:
+    """Return the chosen images with their bytes, encoded anew where the recipe says so."""
+    rows = chosen.join(images, on="image_id", how="inner")
+    if not settings.reencode:
+        return rows
+    new = reencoded(rows, settings, keep_bytes=True).select("image_id", "bytes", "format", "width", "height")
+    return rows.drop("bytes", "format", "width", "height").join(new, on="image_id", how="inner")
+
+
+def _as_reencoded(pool: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:
+    """Return `pool` with the properties that its files will have once they are encoded anew."""
+    wanted = images.join(pool.select("image_id"), on="image_id", how="left_semi")
+    new = reencoded(wanted, settings, keep_bytes=False)
+    return pool.drop(*_REPLACED, *_MEASURED).join(new, on="image_id", how="inner")
+
+
+def _seen(kept: DataFrame, rows: DataFrame) -> pl.DataFrame:
+    """Return what the audit sees of the first rows of each split's shuffled order."""
+    first = rows.where(F.col("position") < audit.MOST_ROWS).select("image_id")
+    columns = ["split", "label", *audit.VIEWS["all"]]
+    seen = kept.join(first, on="image_id", how="left_semi").orderBy("image_id").select(*columns)
+    # An order of their own: the forest draws by row numbers.
+    return pl.DataFrame([row.asDict() for row in seen.collect()], schema=_types(seen), orient="row")
+
+
+def _types(seen: DataFrame) -> dict[str, pl.DataType]:
+    return {
+        field.name: pl.String() if field.dataType.typeName() == "string" else pl.Int64() for field in seen.schema
+    }
+
+
+def _counts(kept: DataFrame) -> dict[str, int]:
+    """Count rows by split and label; raise NothingUsable when a split lacks a class."""
+    found = {(r.split, r.label): r["count"] for r in kept.groupBy("split", "label").count().collect()}
+    counts = {
+        f"{s}/{kind}": found.get((s, label), 0) for s in SPLITS for label, kind in ((0, "real"), (1, "fake"))
+    }
+    if empty := [name for name, count in counts.items() if not count]:
+        raise NothingUsable(
+            f"the splits lack {', '.join(empty)}: at least 3 generators and 3 real images must meet the recipe's "
+            "conditions and, where it matches classes, have counterparts; widen it (--reencode makes files "
+            "alike), or run `forensics generate` and `forensics ingest` first"
+        )
+    return counts
