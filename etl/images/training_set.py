@@ -28,7 +28,7 @@ class Choice:
     """What a recipe chose from one state of the lake."""
 
     rows: DataFrame
-    """image_id, split and position; persisted."""
+    """image_id, split and position; computed."""
     counts: dict[str, int]
     """Rows by split and class."""
     left_out: dict[str, int]
@@ -44,22 +44,24 @@ def pinned(lake: Lake, table: Table, versions: Mapping[str, int]) -> DataFrame:
 
 
 def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSettings) -> Choice:
-    """Return the rows that the recipe takes. Raises NothingUsable, ConfigError, as the modules that it goes
-    through."""
+    """Return the rows that the recipe takes. Raises NothingUsable, ConfigError, as the modules behind it.
+
+    Each step is computed and its plan cut off: nested in one another the plans take Spark minutes to print.
+    """
     images, *others = [pinned(lake, table, versions) for table in READ]
     generators, features, clusters, collections = others
-    found = candidates(images, generators, features, clusters, collections, settings).persist()
+    found = candidates(images, generators, features, clusters, collections, settings).localCheckpoint()
     fakes, reals = (found.where(F.col("label") == label) for label in (1, 0))
     drawn = draw(fakes, settings)
-    placed = split(drawn, reals, settings).persist()
+    placed = split(drawn, reals, settings).localCheckpoint()
     if settings.reencode:
         # Only what may stay is worth the decoding.
         ratio = settings.max_reals_per_fake
         few = trimmed(placed, POOL * ratio, settings.seed) if settings.match else balance(placed, settings)
-        kept = balance(_as_reencoded(few, images, settings), settings).persist()
+        kept = balance(_as_reencoded(few, images, settings), settings).localCheckpoint()
     else:
-        kept = balance(placed, settings).persist()
-    rows = positions(kept, settings.seed).persist()
+        kept = balance(placed, settings).localCheckpoint()
+    rows = positions(kept, settings.seed).localCheckpoint()
     counts = _counts(kept)
     met, in_draw, in_splits = found.count(), drawn.count(), placed.count()
     undrawn = fakes.count() - in_draw
@@ -69,8 +71,6 @@ def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSetting
         "without counterpart, or more reals than wanted": in_splits - sum(counts.values()),
     }
     findings = audit.audit(_seen(kept, rows), settings.seed)
-    for done in (found, placed, kept):
-        done.unpersist()
     return Choice(rows, counts, left_out, findings)
 
 
@@ -93,7 +93,7 @@ def _as_reencoded(pool: DataFrame, images: DataFrame, settings: TrainingSetSetti
 def _seen(kept: DataFrame, rows: DataFrame) -> pl.DataFrame:
     """Return what the audit sees of the first rows of each split's shuffled order."""
     first = rows.where(F.col("position") < audit.MOST_ROWS).select("image_id")
-    columns = ["split", "label", *audit.VIEWS["all"]]
+    columns = ["split", "label", *audit.COLUMNS]
     seen = kept.join(first, on="image_id", how="left_semi").orderBy("image_id").select(*columns)
     # An order of their own: the forest draws by row numbers.
     return pl.DataFrame([row.asDict() for row in seen.collect()], schema=_types(seen), orient="row")

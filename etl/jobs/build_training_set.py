@@ -49,7 +49,6 @@ def _build(lake: Lake, settings: TrainingSetSettings, stage: Stage) -> int:
     build["rows_version"] = _write(lake, versions, choice.rows, settings)
     row = [[build.get(column) for column in TRAINING_SETS.columns]]
     lake.append(TRAINING_SETS, lake.spark.createDataFrame(row, TRAINING_SETS.schema))
-    choice.rows.unpersist()
     return stage.finish(total, total, note=f"{settings.name}@{version}: {shown}")
 
 

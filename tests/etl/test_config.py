@@ -158,7 +158,7 @@ def test_help_shows_every_key_with_its_docstring(capsys):
         parse(IngestSettings, ["--help"], "forensics ingest", "Check and store images.")
     assert end.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "forensics ingest" in shown and "folder: the name of the set in the lake" in shown
+    assert "forensics ingest" in shown and "the name of the set in the lake" in shown
 
 
 def test_as_dict_gives_plain_values():
