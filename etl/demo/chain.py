@@ -21,17 +21,23 @@ def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[st
     def arguments(**keys: object) -> list[str]:
         return [word for key, value in keys.items() for word in (f"--{key}", str(value))]
 
-    root = arguments(root=settings.root) yield "crawl", root + arguments(endpoint=endpoint) yield "catalogue",
-    root photos = arguments(path=PHOTOS, table=PHOTOS / "photos.csv", collection="photos", limit=settings.photos)
-    yield "ingest", root + photos # The demo Hub's models are tiny: two steps at 64 pixels show every code path
-    in a fraction of a second. sampling = arguments(plan="demo",
-    images_per_generator=settings.images_per_generator, steps=2, size=64) yield "generate", root +
-    arguments(endpoint=endpoint) + sampling yield "ingest", root + arguments(source="generated") yield
-    "describe", root # Photographs are large JPEG files and the tiny models' images small PNG: the audit would
-    refuse that. Their images are # hardly more than noise, so that the bytes of a file go on telling. alike =
-    arguments(reencode="JPEG", reencode_size=64, accept="[bytes]") yield "build-training-set", root +
-    arguments(name=TRAINING_SET) + alike yield "train", root + arguments(training_set=TRAINING_SET,
-    epochs=settings.epochs) yield "evaluate", root + arguments(training_set=TRAINING_SET) yield "summarise", root
+    root = arguments(root=settings.root)
+    yield "crawl", root + arguments(endpoint=endpoint)
+    yield "catalogue", root
+    photos = arguments(path=PHOTOS, table=PHOTOS / "photos.csv", collection="photos", limit=settings.photos)
+    yield "ingest", root + photos
+    # The demo Hub's models are tiny: two steps at 64 pixels show every code path in a fraction of a second.
+    sampling = arguments(plan="demo", images_per_generator=settings.images_per_generator, steps=2, size=64)
+    yield "generate", root + arguments(endpoint=endpoint) + sampling
+    yield "ingest", root + arguments(source="generated")
+    yield "describe", root
+    # Photographs are large JPEG files and the tiny models' images small PNG: the audit would refuse that. Those images
+    # are hardly more than noise, so that the bytes of a file go on telling.
+    alike = arguments(reencode="JPEG", reencode_size=64, accept="[bytes]")
+    yield "build-training-set", root + arguments(name=TRAINING_SET) + alike
+    yield "train", root + arguments(training_set=TRAINING_SET, epochs=settings.epochs)
+    yield "evaluate", root + arguments(training_set=TRAINING_SET)
+    yield "summarise", root
 
 
 def row_counts(root: str) -> dict[str, int]:
