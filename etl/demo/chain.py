@@ -31,8 +31,8 @@ def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[st
     yield "generate", root + arguments(endpoint=endpoint) + sampling
     yield "ingest", root + arguments(source="generated")
     yield "describe", root
-    # Photographs are large JPEG files and the tiny models' images small PNG: the audit would refuse that. Those images
-    # are hardly more than noise, so that the bytes of a file go on telling.
+    # Photographs are large JPEG files and the tiny models' images small PNG: the audit would refuse that. Those
+    # images are hardly more than noise, so that the bytes of a file go on telling.
     alike = arguments(reencode="JPEG", reencode_size=64, accept="[bytes]")
     yield "build-training-set", root + arguments(name=TRAINING_SET) + alike
     yield "train", root + arguments(training_set=TRAINING_SET, epochs=settings.epochs)

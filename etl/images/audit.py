@@ -99,10 +99,8 @@ def _view(
     if not known:
         return [Finding(view, split, None, reason="not described") for split in splits]
     seen, labels = _coded(rows.select(known)), rows["label"].to_numpy()
-    if not np.ptp(
-        seen, axis=0
-    ).any():  # the same of every image: folds of unequal classes would feign a difference
-        seen = None
+    # The same of every image: folds of unequal classes would feign a difference.
+    constant = not np.ptp(seen, axis=0).any()
     of_split = {split: (rows["split"] == split).to_numpy() for split in splits}
     train = of_split.get("train", np.ones(rows.height, dtype=bool))
     found = []

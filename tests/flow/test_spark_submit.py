@@ -30,7 +30,11 @@ JOBS = (
     ),
     ("etl/jobs/ingest.py", ["--source", "generated"], "ingest: 8 files = 8 new + 0 rejected"),
     ("etl/jobs/describe.py", [], "describe: 20 images = 20 new"),
-    ("etl/jobs/build_training_set.py", ["--reencode", "JPEG", "--accept", "[size, bytes, all]"], "build-training-set: "),
+    (
+        "etl/jobs/build_training_set.py",
+        ["--reencode", "JPEG", "--accept", "[size, bytes, all]"],
+        "build-training-set: ",
+    ),
     ("training/jobs/train.py", ["--epochs", "1"], "train: "),
     ("training/jobs/evaluate.py", [], "evaluate: "),
     ("etl/jobs/summarise.py", [], "summarise: 3 gold tables = 3 new"),
