@@ -16,7 +16,7 @@ from typing import Any
 
 from generation import sandbox
 from generation.batches import Batch
-from generation.failures import Code, GenerationFailure, out_of_memory
+from generation.failures import Code, GenerationFailure, device_failed, out_of_memory
 from generation.plan import Request
 
 GIVE_UP_AFTER = 3
@@ -53,16 +53,16 @@ class Job:
 class Sender:
     """The child's end of the pipe."""
 
-    def __init__(self, connection: Connection):
-        self._connection = connection
+    def __init__(self, connection: Connection, isolated: bool):
+        self._connection, self._isolated = connection, isolated
         self.load_seconds: float | None = None
         self.sampling_seconds = 0.0
         self.peak_gpu_memory_mb: float | None = None
 
     def loaded(self, seconds: float) -> None:
-        """Say that the model is loaded: from now on images come."""
+        """Say that the model is loaded: from now on images come. And whether the kernel keeps the network away."""
         self.load_seconds = seconds
-        self._send("loaded", {})
+        self._send("loaded", {"isolated": self._isolated})
 
     def image(self, content: bytes, **facts: Any) -> None:
         """Send one image with what is known of it."""
@@ -92,19 +92,23 @@ class Sender:
 Body = Callable[[Job, Sender], None]
 
 
-def main(connection: Connection, job: Job, body: Body) -> None:
+def main(connection: Connection, job: Job, body: Body, variables: dict[str, str]) -> None:
     """Run `body` in the cell; whatever it raises becomes the model's code. The one broad `except` of a model."""
-    sandbox.enter(job.limits)
-    sender = Sender(connection)
+    sender = Sender(connection, sandbox.enter(job.limits, variables))
     try:
         body(job, sender)
     except GenerationFailure as failure:
         sender.end(failure)
     except Exception as error:
-        code = Code.OOM if out_of_memory(error) else Code.FAILED
-        sender.end(GenerationFailure(code, f"{type(error).__name__}: {error}"))
+        sender.end(GenerationFailure(_code(error), f"{type(error).__name__}: {error}"))
     else:
         sender.end(None)
+
+
+def _code(error: Exception) -> Code:
+    if out_of_memory(error):
+        return Code.OOM
+    return Code.CRASH if device_failed(error) else Code.FAILED
 
 
 def sample_model(job: Job, sender: Sender) -> None:
@@ -121,7 +125,7 @@ def sample_model(job: Job, sender: Sender) -> None:
     pipeline = load(job.folder, job.adapter, job.variant, job.device, job.dtype)
     judge = Judge(Scorer(job.scorer, job.device), job.threshold, job.withhold) if job.scorer else None
     sender.loaded(time.monotonic() - started)
-    versions = library_versions()
+    versions = library_versions(job.device)
     wanted = {request.request_id for request in job.requests}
     ladder = Ladder(pipeline, judge, job.batch_size)
     # What has landed before counts: a model that gave images does not lose the rest for the first bad ones.

@@ -1,6 +1,7 @@
 """What models run on: the GPUs that are visible, or the cores."""
 
 import os
+import platform
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
@@ -33,3 +34,17 @@ def visible_gpus() -> list[str]:
         names = [name.strip() for name in chosen.split(",")]
         return list(takewhile(lambda name: name and not name.startswith("-"), names))
     return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+
+
+def processor(device: str) -> str:
+    """Return the name of the GPU, or of the CPU, that this process samples on, as its maker calls it."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

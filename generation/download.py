@@ -6,8 +6,10 @@ whole model on one 5xx of a file, waits without limit when a server says so, and
 
 import hashlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -32,7 +34,21 @@ TIMEOUT_SECONDS = 30.0
 """For connecting, and for each silence while reading."""
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
-Sleep = Callable[[float], None]
+Sleep = Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class _Patience:
+    """How long a download may go on: up to a moment of `time.monotonic`, and as long as nobody sets `stop`."""
+
+    deadline: float
+    stop: threading.Event
+    sleep: Sleep
+
+    def check(self) -> None:
+        """Raise GenerationFailure(INTERRUPTED) once it is to stop."""
+        if self.stop.is_set():
+            raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
 
 
 def fetch(
@@ -41,15 +57,18 @@ def fetch(
     folder: Path,
     endpoint: str,
     deadline_seconds: float = 3600.0,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep | None = None,
     repo_type: str = "model",
+    stop: threading.Event | None = None,
 ) -> None:
     """Download `files` into `folder`, each of its listed size, and of its listed SHA-256 where one is known.
 
     All of it takes `deadline_seconds` at most: a server that sends a byte now and then never times out.
-    Raises GenerationFailure: GATED, DISABLED, GONE, NO_SPACE, HUB_ERROR, BAD_DOWNLOAD.
+    When `stop` is set, a wait between tries ends at once, a download with its next bytes or its TIMEOUT_SECONDS.
+    Raises GenerationFailure: GATED, DISABLED, GONE, NO_SPACE, HUB_ERROR, BAD_DOWNLOAD, INTERRUPTED.
     """
-    files, deadline = list(files), time.monotonic() + deadline_seconds
+    files, stop = list(files), stop or threading.Event()
+    patience = _Patience(time.monotonic() + deadline_seconds, stop, sleep or stop.wait)
     folder.mkdir(parents=True, exist_ok=True)
     needed = sum(file.size for file in files)
     if needed > shutil.disk_usage(folder).free // 2:
@@ -59,14 +78,15 @@ def fetch(
         url = hf_hub_url(repository.model_id, file.path, **where)
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        _with_retries(url, file, target, deadline, sleep)
+        _with_retries(url, file, target, patience)
 
 
-def _with_retries(url: str, file: RepoFile, target: Path, deadline: float, sleep: Sleep) -> None:
+def _with_retries(url: str, file: RepoFile, target: Path, patience: _Patience) -> None:
     for attempt in range(1, TRIES + 1):
+        patience.check()
         wait = min(2.0**attempt / 2, LONGEST_WAIT_SECONDS)
         try:
-            return _download(url, file, target, deadline)
+            return _download(url, file, target, patience)
         except GatedRepoError as error:  # a subclass of RepositoryNotFoundError, so first
             raise GenerationFailure(
                 Code.GATED, "the Hub asks for an agreement before it gives the files"
@@ -84,12 +104,12 @@ def _with_retries(url: str, file: RepoFile, target: Path, deadline: float, sleep
             failure = GenerationFailure(Code.HUB_ERROR, f"{file.path}: {type(error).__name__} {error}")
         except GenerationFailure as error:
             failure = error
-        if attempt == TRIES or time.monotonic() + wait > deadline:
+        if attempt == TRIES or failure.code is Code.INTERRUPTED or time.monotonic() + wait > patience.deadline:
             raise failure
-        sleep(wait)
+        patience.sleep(wait)
 
 
-def _download(url: str, file: RepoFile, target: Path, deadline: float) -> None:
+def _download(url: str, file: RepoFile, target: Path, patience: _Patience) -> None:
     """One try; raises BAD_DOWNLOAD when the body is not the listed file, and reads no byte more than that."""
     headers = build_hf_headers(token=False, library_name="forensics-lake")
     # Compression would make the length unknown beforehand, and weights do not compress.
@@ -100,7 +120,8 @@ def _download(url: str, file: RepoFile, target: Path, deadline: float) -> None:
         with open(target, "wb") as output:
             for chunk in response.iter_raw():
                 size += len(chunk)
-                if time.monotonic() > deadline:
+                patience.check()
+                if time.monotonic() > patience.deadline:
                     raise GenerationFailure(Code.HUB_ERROR, f"{file.path}: the model's download takes too long")
                 if size > file.size:
                     raise GenerationFailure(
@@ -117,10 +138,14 @@ def _download(url: str, file: RepoFile, target: Path, deadline: float) -> None:
 def _asked_wait(response: httpx2.Response) -> float:
     """Seconds that the server asks to wait, by Retry-After or a RateLimit that is used up; 0 where it names none.
 
-    Every answer of the Hub carries RateLimit, so that its window's end alone asks for nothing.
+    Every answer of the Hub carries RateLimit, so that its window's end alone asks for nothing. What is no number
+    of seconds (a date, a superscript, more digits than Python reads) asks for nothing either.
     """
-    limit = parse_ratelimit_headers(response.headers)
-    if limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds + 1)
     after = response.headers.get("Retry-After", "")
-    return float(after) + 1 if after.isdigit() else 0.0
+    try:
+        limit = parse_ratelimit_headers(response.headers)
+        used_up = limit is not None and limit.remaining == 0
+        asked = float(limit.reset_in_seconds if used_up else after if after.isdigit() else -1)
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(asked + 1, LONGEST_WAIT_SECONDS) if asked >= 0 else 0.0

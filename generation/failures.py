@@ -35,7 +35,7 @@ class Code(StrEnum):
 
     TIMEOUT = "TIMEOUT"
     CRASH = "CRASH"
-    """The child process ended without a word; the message names the signal."""
+    """The child process ended without a word, could not be started, said what it must not, or its GPU failed."""
     OOM = "OOM"
     HUB_ERROR = "HUB_ERROR"
     """The Hub could not be reached, or kept failing, after all retries."""
@@ -67,6 +67,23 @@ def out_of_memory(error: BaseException) -> bool:
     said = f"{type(error).__name__}: {error}".lower()
     words = ("outofmemoryerror", "out of memory", "allocate memory", "alloc_failed")
     return isinstance(error, MemoryError) or any(word in said for word in words)
+
+
+def device_failed(error: BaseException) -> bool:
+    """Whether an error is the GPU's or its driver's, so that the next try may succeed; ask for memory first."""
+    said = f"{type(error).__name__}: {error}".lower()
+    words = (
+        *(
+            "cuda error",
+            "cuda driver",
+            "nvidia driver",
+            "no kernel image",
+            "device-side assert",
+            "initialize cuda",
+        ),
+        *("cudnn_status_not_initialized", "cublas_status_not_initialized", "no cuda gpus are available"),
+    )
+    return any(word in said for word in words)
 
 
 def plain(text: str) -> str:

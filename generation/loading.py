@@ -9,7 +9,7 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
-from generation.failures import Code, GenerationFailure, out_of_memory
+from generation.failures import Code, GenerationFailure, device_failed, out_of_memory
 from generation.repository import DROPPED, INDEX, check_index, parse_index
 
 LARGEST_CONFIGURATION = 1 << 20
@@ -49,15 +49,18 @@ def load(folder: Path, adapter: Path | None, variant: str | None, device: str, d
         )
         if adapter is not None:
             _lay_over(pipeline, adapter)
+        pipeline.to(device)  # where tensors that were missing show themselves
     # What safetensors, transformers and diffusers raise for files that are cut, lie about their tensors, are
     # missing, or hold other shapes than the configuration says; and for too little memory.
-    except (SafetensorError, OSError, RuntimeError, MemoryError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError) as error:
         if out_of_memory(error):
             raise GenerationFailure(Code.OOM, f"while loading: {error}") from error
+        if device_failed(error):
+            raise
         said = str(error).replace(f"{folder}/", "")
         raise GenerationFailure(Code.BAD_WEIGHTS, f"{type(error).__name__}: {said}") from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline
 
 
 def _lay_over(pipeline: Any, adapter: Path) -> None:

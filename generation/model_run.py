@@ -1,7 +1,9 @@
 """One model from its listing to its landed images: vet, download, sample, clean up. The unit that may fail."""
 
+import errno
 import math
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +14,7 @@ from typing import Any
 from generation.attempts import Outcome
 from generation.batches import LARGEST
 from generation.child import FACTS, Job
+from generation.conversation import Ending, Used
 from generation.download import fetch
 from generation.failures import Code, GenerationFailure, plain
 from generation.families import DEFAULTS
@@ -20,9 +23,10 @@ from generation.plan import Generator, ModelTask, Request
 from generation.repository import RepoFile, Repository, Selection, parse_index, select, select_adapter
 from generation.sandbox import Limits
 from generation.settings import GenerateSettings
-from generation.workers import Ending, Used, Workers
+from generation.workers import Workers
 
 _ADAPTER = "adapter"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TAKEN = tuple(fact for fact in FACTS if fact != "nsfw")
 
 
@@ -51,8 +55,9 @@ def run_model(
         code, message = _run(task, wanted, landing, settings, workers, folder, landed)
     except GenerationFailure as failure:
         code, message = failure.code, failure.message
-    except OSError as error:  # of the disk: what the network raises has become a GenerationFailure
-        code, message = Code.NO_SPACE, plain(f"{error.strerror or error} ({error.filename or 'no file'})")
+    except OSError as error:  # of this machine: what the network raises has become a GenerationFailure
+        code = Code.NO_SPACE if error.errno in _DISK_FULL else Code.CRASH
+        message = plain(f"{error.strerror or error} ({error.filename or 'no file'})")
     return Outcome(
         generator_id=task.generator.generator_id,
         code=code,
@@ -96,7 +101,7 @@ def _run(
     with workers.disk.reserve(download.size):
         try:
             landed.download_bytes, clock = download.size, time.monotonic()
-            _fetch(task.generator, download, settings, folder)
+            _fetch(task.generator, download, settings, folder, workers.stopping)
             landed.download_seconds = round(time.monotonic() - clock, 3)
             job = _job(task, wanted, download, settings, workers.device, folder)
             ending = _sampled(job, task.generator, landing, settings, workers, landed)
@@ -131,16 +136,22 @@ def _vetted(generator: Generator, settings: GenerateSettings) -> _Download:
     return _Download(pipeline, select(pipeline, max_bytes), adapter)
 
 
-def _fetch(generator: Generator, download: _Download, settings: GenerateSettings, folder: Path) -> None:
+def _fetch(
+    generator: Generator, download: _Download, settings: GenerateSettings, folder: Path, stop: threading.Event
+) -> None:
     """Download a generator's files, an adapter's beside its base's. Raises GenerationFailure."""
     shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
     where, seconds = settings.endpoint, settings.deadline_seconds
     if download.adapter is not None:
-        fetch(generator.repository, [download.adapter], folder / _ADAPTER, where, seconds)
-    fetch(download.pipeline, download.selection.files, folder / "pipeline", where, seconds)
+        fetch(generator.repository, [download.adapter], folder / _ADAPTER, where, seconds, stop=stop)
+    fetch(download.pipeline, download.selection.files, folder / "pipeline", where, seconds, stop=stop)
     # The index is not among the files with a known SHA-256: what was vetted must be what is loaded.
     downloaded = (folder / "pipeline" / "model_index.json").read_text(encoding="utf-8", errors="replace")
-    if parse_index(downloaded) != parse_index(download.pipeline.index):
+    try:
+        same = parse_index(downloaded) == parse_index(download.pipeline.index)
+    except GenerationFailure:
+        same = False
+    if not same:
         raise GenerationFailure(Code.BAD_DOWNLOAD, "model_index.json is not the one that the crawl recorded")
 
 
@@ -196,7 +207,7 @@ def _record(generator: Generator, request: Request, device: str, said: dict[str,
         "guidance": request.guidance,
         "device": device,
         "licence": generator.licence,
-        "nsfw": generator.nsfw if said["nsfw"] is None else bool(said["nsfw"]),
+        "nsfw": generator.nsfw if said["nsfw"] is None else said["nsfw"],
         "format": request.format or "PNG",
         "quality": request.quality,
         "subsampling": request.subsampling,

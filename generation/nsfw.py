@@ -4,8 +4,9 @@ The classifier is a repository of transformers with safetensors, such as one of 
 in the model's own process, and nothing of its repository is executed.
 """
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,47 @@ from PIL import Image
 from etl.errors import ConfigError
 from generation.failures import Code, GenerationFailure
 
-LABELS = re.compile(r"(?i)nsfw|porn|hentai|sexy|explicit|unsafe|nud")
+_TELLING = "nsfw|porn|hentai|sexy|explicit|unsafe|nud"
+LABELS = re.compile(f"(?i){_TELLING}")
 """Classes whose probabilities are added up, by their names in the classifier's configuration."""
-_SAFE = re.compile(r"(?i)\b(?:not|non|neutral|safe|sfw)\b")
+_SAFE = re.compile(rf"(?i)(?<![a-z])(?:no[tn](?={_TELLING}|[^a-z]|$)|(?:neutral|safe|sfw)(?![a-z]))")
+"""Names that deny it, in whatever spelling: `not_nsfw`, `non-nsfw`, `notnsfw`, `sfw`."""
 
 
 def check(folder: str | None) -> None:
-    """Raise ConfigError unless the folder, where one is named, looks like a classifier."""
+    """Raise ConfigError unless the folder, where one is named, holds a classifier with a telling class."""
     if folder is None:
         return
-    if not (Path(folder) / "config.json").is_file() or not list(Path(folder).glob("*.safetensors")):
-        raise ConfigError(f"--nsfw_scorer {folder}: a folder with config.json and safetensors is wanted")
+    option, files = f"--nsfw_scorer {folder}", Path(folder)
+    if not (files / "config.json").is_file() or not list(files.glob("*.safetensors")):
+        raise ConfigError(f"{option}: a folder with config.json and safetensors is wanted")
+    names = _read(files / "config.json", option).get("id2label")
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise ConfigError(f"{option}: config.json names no classes (id2label); give it those of the classifier")
+    if not telling(names):
+        raise ConfigError(
+            f"{option}: no class has a telling name among {sorted(names.values())[:10]}; rename the one that is "
+            "not for all audiences to nsfw, in config.json (id2label)"
+        )
+    _read(files / "preprocessor_config.json", option)
+
+
+def telling(names: Mapping[Any, str]) -> list[Any]:
+    """Return the keys of the classes whose probabilities add up to the score."""
+    return [key for key, name in names.items() if LABELS.search(name) and not _SAFE.search(name)]
+
+
+def _read(path: Path, option: str) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"{option}: {path.name} cannot be read ({why}); download the classifier again"
+        ) from error
+    if not isinstance(said, dict):
+        raise ConfigError(f"{option}: {path.name} is no JSON object; download the classifier again")
+    return said
 
 
 class Scorer:
@@ -39,7 +70,7 @@ class Scorer:
         self._model.eval().to(device)
         self._processor = AutoImageProcessor.from_pretrained(folder, **local)
         names = self._model.config.id2label
-        self._classes = [n for n, name in names.items() if LABELS.search(name) and not _SAFE.search(name)]
+        self._classes = telling(names)
         if not self._classes:
             raise ValueError(f"no class of the NSFW scorer has a telling name: {sorted(names.values())[:10]}")
 

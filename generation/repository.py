@@ -166,6 +166,8 @@ def _refuse_code(files: Iterable[RepoFile]) -> None:
 
 
 def _check_size(files: Sequence[RepoFile], max_bytes: int) -> None:
+    if any(file.size < 0 for file in files):  # they would hide what the others weigh
+        raise GenerationFailure(Code.UNSUPPORTED, "a file's listed size is negative")
     total = sum(file.size for file in files)
     if total > max_bytes:
         raise GenerationFailure(Code.TOO_BIG, f"{total} bytes to download, the limit is {max_bytes}")

@@ -15,6 +15,7 @@ import diffusers
 import numpy as np
 import torch
 
+from generation.devices import processor
 from generation.encoding import encode
 from generation.failures import Code, GenerationFailure, out_of_memory
 from generation.families import DEFAULTS
@@ -137,13 +138,23 @@ def checked(image: np.ndarray, request: Request) -> np.ndarray:
     if request.width is not None and (width, height) != (request.width, request.height):
         asked = f"{request.width} × {request.height}"
         raise GenerationFailure(Code.WRONG_SIZE, f"the image is {width} × {height}, asked for was {asked}")
-    colours, counts = np.unique(pixels.reshape(height * width, -1), axis=0, return_counts=True)
+    counts = np.unique(_colours(pixels), return_counts=True)[1]
     if pixels.std() < LEAST_DEVIATION or counts.max() >= LARGEST_SHARE * height * width:
-        raise GenerationFailure(Code.FLAT_IMAGE, f"{len(colours)} colours, deviation {pixels.std():.2f}")
+        raise GenerationFailure(Code.FLAT_IMAGE, f"{len(counts)} colours, deviation {pixels.std():.2f}")
     return pixels
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions on which an image's exact bytes depend."""
+def _colours(pixels: np.ndarray) -> np.ndarray:
+    """Return each pixel's colour as one integer: numbers are sorted many times faster than rows of channels."""
+    channels = pixels.reshape(pixels.shape[0] * pixels.shape[1], -1).astype(np.uint32)
+    packed = channels[:, 0]
+    for channel in channels.T[1:]:
+        packed = packed << 8 | channel
+    return packed
+
+
+def library_versions(device: str) -> dict[str, str]:
+    """Return the versions on which an image's exact bytes depend, and the kind of processor that sampled it."""
     names = ("torch", "diffusers", "transformers", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    versions = {name: version(name) for name in names}
+    return {"python": platform.python_version(), **versions, "processor": processor(device)}

@@ -3,7 +3,8 @@
 - No network. On Linux with user namespaces the child moves into an empty network namespace, which holds for
   native code too. Everywhere an audit hook, which nothing can remove, refuses sockets and new processes to Python.
 - No secrets. The environment is built from nothing (`clean_environment`); it is the process's first one, so that
-  /proc shows no other. HOME is an empty folder.
+  /proc shows no other. HOME is an empty folder of the process's own, and goes with it.
+- No signals to other processes from Python.
 - Limits on CPU time, file size, core dumps; on a CPU also address space, and processes where they count per cell.
 - A session of its own, so that all it starts is killed with it, and the kernel's promise to kill it when its
   parent dies.
@@ -16,9 +17,11 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from typing import Any
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
@@ -28,6 +31,8 @@ _REFUSED_EVENTS = (
     *("socket.gethostbyname", "socket.gethostbyaddr"),
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"),
 )
+_SIGNAL_EVENTS = ("os.kill", "os.killpg")
+"""Refused where they aim at another process than the own one and its session."""
 LARGEST_FILE = 1 << 20
 """Bytes that a child may write to a file; its results go through a pipe."""
 MOST_PROCESSES = 512
@@ -42,21 +47,27 @@ class Limits:
     memory_bytes: int | None
 
 
-def clean_environment(home: str, extra: dict[str, str]) -> dict[str, str]:
-    """Return the whole environment of a child: no token, no proxy, no cache of ours; offline, one thread."""
+def clean_environment() -> dict[str, str]:
+    """Return the fork server's environment: no token, no proxy, no cache of ours; offline, one thread, no GPU.
+
+    diffusers asks for CUDA when it is imported. Asked through NVML, and with none visible, torch answers without
+    initialising it (torch.cuda.is_available, torch 2.9), which no fork of the server would survive.
+    """
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
-        "HOME": home,
-        "TMPDIR": home,
+        "HOME": os.devnull,
+        "TMPDIR": os.devnull,
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
         "PYTHONSAFEPATH": "1",
+        "PYTHONNOUSERSITE": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
-        **extra,
     }
 
 
@@ -73,11 +84,15 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
         os.environ.update(saved)
 
 
-def enter(limits: Limits) -> bool:
+def enter(limits: Limits, variables: dict[str, str]) -> bool:
     """Move this process into its cell; return whether it has a network namespace of its own.
 
     Called first of all in the child, while it has one thread: the kernel moves no process that has more.
+    `variables` are its own HOME, TMPDIR and CUDA_VISIBLE_DEVICES. The last takes effect although torch is
+    imported: the driver reads it at cuInit, which torch calls when CUDA is first used (torch.cuda._lazy_init).
     """
+    os.environ.update(variables)
+    tempfile.tempdir = None  # what the server may have found
     os.setsid()
     _die_with_parent()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -126,6 +141,8 @@ def _silence() -> None:
     os.close(nowhere)
 
 
-def _refuse(event: str, _: object) -> None:
-    if event in _REFUSED_EVENTS:
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    # A process, 0 for the own group, a group as its negative number; the cell's group and session have its number.
+    at_others = event in _SIGNAL_EVENTS and abs(arguments[0]) not in (0, os.getpid())
+    if event in _REFUSED_EVENTS or at_others:
         raise PermissionError(f"{event} is refused to a model's process")

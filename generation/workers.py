@@ -1,127 +1,105 @@
 """Running models in processes of their own: started clean, watched, and killed with all they started.
 
-On a CPU the children come from a fork server that has the heavy imports done, so that one starts in well under a
-second; CUDA does not survive a fork, so on GPUs each is spawned. The parent reads nothing but JSON and image bytes
-from them, each of a limited length, and outlives whatever they do.
+The children come from a fork server that has the heavy imports done, so that one starts in well under a second.
+CUDA does not survive a fork once it is initialised, so the server never does that: each child is told its GPU
+before it asks for one. The parent reads nothing but JSON and image bytes from them, each of a limited length, and
+outlives whatever they do.
 """
 
 import contextlib
-import json
 import multiprocessing
 import multiprocessing.util
 import os
 import queue
 import shutil
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from generation import child
 from generation.child import Body, Job
+from generation.conversation import Conversation, Ending
 from generation.devices import Device, visible_gpus
 from generation.disk import DiskBudget
-from generation.encoding import is_of
-from generation.failures import Code, GenerationFailure, plain
+from generation.failures import Code, GenerationFailure
 from generation.sandbox import clean_environment, environment
 
-LONGEST_MESSAGE = 1 << 16
-LARGEST_IMAGE = 64 << 20
-"""Bytes of one image; a PNG of 16 megapixels of noise stays below."""
-
 OnImage = Callable[[dict[str, Any], bytes], None]
-
-
-@dataclass(frozen=True)
-class Used:
-    """What a child says it used; None where it did not come so far, or has no GPU."""
-
-    peak_memory_mb: float | None = None
-    peak_gpu_memory_mb: float | None = None
-    load_seconds: float | None = None
-    sampling_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a child ended: `code` None when it did all it was asked. `refused`: code and message by request id."""
-
-    code: Code | None
-    message: str
-    refused: dict[str, tuple[Code, str]]
-    used: Used
-    waited_seconds: float
-    """How long there was no place for it, or no fork server yet."""
+LONGEST_DEATH_SECONDS = 10.0
+"""For a killed process to be gone; one that hangs in a driver may never be."""
 
 
 class Workers:
     """The places in which models run at the same time; a context manager. Threads of the caller use it.
 
-    `home` is made empty, is HOME to the children, and is removed at the end.
+    `home` is made empty, holds a HOME for each child as long as it lives, and is removed at the end. `stopping` is
+    set when the job is to end: whoever waits for something looks at it.
     """
 
     def __init__(self, device: Device, places: int, home: Path, disk: DiskBudget | None = None):
         self.device = device
         self.disk = disk or DiskBudget(1 << 62)
-        self._cuda = device == "cuda"
+        self.stopping = threading.Event()
+        self.places = places
         self._home = home
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        self._context: SpawnContext | ForkServerContext = (
-            multiprocessing.get_context("spawn") if self._cuda else multiprocessing.get_context("forkserver")
-        )
-        self.places = places
+        self._context = multiprocessing.get_context("forkserver")
         self._free: queue.Queue[int] = queue.Queue()
         for place in range(places):
             self._free.put(place)
         self._starting = threading.Lock()
         self._running: set[int] = set()
-        self._stopped = False
-        if not self._cuda:
-            self._start_server()
+        self._warned = False
+        self._start_server()
 
     def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill what still runs, end the fork server (it holds much memory), remove the children's HOME."""
+        """Kill what still runs, end the fork server (it holds much memory), remove the children's HOMEs."""
         self.stop()
-        if not self._cuda:
-            forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
         shutil.rmtree(self._home, ignore_errors=True)
 
     def stop(self) -> None:
-        """Kill every child that runs, and start no more."""
+        """Kill every child that runs, start no more, and let nobody wait any longer."""
         with self._starting:
-            self._stopped = True
+            self.stopping.set()
             for pid in self._running:
                 _kill(pid)
+        self.disk.stop()
 
     def run(self, job: Job, deadline_seconds: float, on_image: OnImage, body: Body = child.sample_model) -> Ending:
         """Run `body` (by default: load and sample) in a child and call `on_image` for each image it sends.
 
         Waits for a free place. A child that ends without saying so gives CRASH, one that is late TIMEOUT; what
-        `on_image` raises ends the child and is raised.
+        `on_image` raises ends the child and is raised. Raises GenerationFailure: INTERRUPTED, and CRASH where no
+        process can be started.
         """
         asked = time.monotonic()
         place = self._free.get()
         try:
-            process, connection = self._start(job, place, body)
-            waited = time.monotonic() - asked
-            conversation = _Conversation(connection, job, waited)
-            return self._watch(process, conversation, deadline_seconds, on_image)
+            with self._own_home() as home:
+                process, connection = self._start(job, self._variables(home, place), body)
+                waited = time.monotonic() - asked
+                listen = deadline_seconds + LONGEST_DEATH_SECONDS
+                return self._watch(
+                    process, Conversation(connection, job, waited, listen), deadline_seconds, on_image
+                )
         finally:
             self._free.put(place)
 
     def _watch(
-        self, process: BaseProcess, conversation: "_Conversation", deadline_seconds: float, on_image: OnImage
+        self, process: BaseProcess, conversation: Conversation, deadline_seconds: float, on_image: OnImage
     ) -> Ending:
         pid = process.pid or 0
         late = threading.Event()
@@ -142,22 +120,30 @@ class Workers:
             with self._starting:
                 self._running.discard(pid)
             _kill(pid)  # with all that it may have left in its session
-            process.join()
+            _bury(process)
             conversation.close()
+        self._warn_unless(conversation.isolated)
         return conversation.ending(process.exitcode, deadline_seconds if late.is_set() else None)
 
-    def _start(self, job: Job, place: int, body: Body) -> tuple[BaseProcess, Connection]:
+    def _start(self, job: Job, variables: dict[str, str], body: Body) -> tuple[BaseProcess, Connection]:
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=child.main, args=(theirs, job, body), daemon=True)
-        with self._starting:
-            if self._stopped:
-                raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
-            if not self._cuda:
+        try:
+            process = self._context.Process(target=child.main, args=(theirs, job, body, variables), daemon=True)
+            with self._starting:
+                if self.stopping.is_set():
+                    raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
                 self._keep_server()
-            with environment(self._environment(place)) if self._cuda else contextlib.nullcontext():
                 process.start()
-            self._running.add(process.pid or 0)
-        theirs.close()
+                self._running.add(process.pid or 0)
+        except (OSError, EOFError) as error:  # of the fork server, or of a kernel that gives no process
+            ours.close()
+            said = f"{type(error).__name__} {error}".strip()
+            raise GenerationFailure(Code.CRASH, f"the model's process could not be started ({said})") from error
+        except GenerationFailure:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         return process, ours
 
     def _start_server(self) -> None:
@@ -169,85 +155,39 @@ class Workers:
         self._keep_server()
 
     def _keep_server(self) -> None:
-        """Start the server unless it runs: multiprocessing would start a dead one anew with all that we know."""
+        """Start the server unless it runs: multiprocessing would start a dead one anew with all that we know.
+
+        It has no GPU, nor a HOME: what libraries derive from that when they are imported leads nowhere.
+        """
         pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
         if pid is None or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            with environment(self._environment(0)):
+            with environment(clean_environment()):
                 forkserver.ensure_running()
 
-    def _environment(self, place: int) -> dict[str, str]:
-        return clean_environment(
-            str(self._home), {"CUDA_VISIBLE_DEVICES": visible_gpus()[place] if self._cuda else ""}
-        )
+    @contextlib.contextmanager
+    def _own_home(self) -> Iterator[str]:
+        """A folder for one child, so that it leaves nothing for the next one."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        home = tempfile.mkdtemp(prefix="model-", dir=self._home)
+        try:
+            yield home
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
 
+    def _variables(self, home: str, place: int) -> dict[str, str]:
+        """Return what is a child's own in its environment."""
+        gpu = visible_gpus()[place] if self.device == "cuda" else ""
+        return {"HOME": home, "TMPDIR": home, "CUDA_VISIBLE_DEVICES": gpu}
 
-class _Conversation:
-    """What one child says, checked: it is untrusted."""
-
-    def __init__(self, connection: Connection, job: Job, waited_seconds: float):
-        self._connection = connection
-        self._waited = waited_seconds
-        self._formats = {request.request_id: request.format or "PNG" for request in job.requests}
-        self._patience = job.image_seconds * job.batch_size if job.image_seconds else None
-        self._refused: dict[str, tuple[Code, str]] = {}
-        self._used = Used()
-        self._end: tuple[Code | None, str] | None = None
-
-    def images(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield each image with what the child says of it, until it has finished or is gone."""
-        while self._end is None:
-            try:
-                if not self._connection.poll(self._patience if self._used.load_seconds is not None else None):
-                    self._end = (Code.TIMEOUT, f"no image for {self._patience:g} s")
-                    return
-                image = self._take(json.loads(self._connection.recv_bytes(LONGEST_MESSAGE)))
-            except EOFError:
-                return
-            except Exception as error:  # the boundary to an untrusted process: whatever it sends is its own end
-                self._end = (Code.CRASH, f"the model's process broke the protocol ({type(error).__name__})")
-                return
-            if image is not None:
-                yield image
-
-    def close(self) -> None:
-        """Stop listening; a child that is still alive can say no more."""
-        self._connection.close()
-
-    def ending(self, exit_code: int | None, deadline_seconds: float | None) -> Ending:
-        """Return how it ended; a deadline that was passed explains everything else."""
-        if self._end is not None:
-            code, message = self._end
-        elif deadline_seconds is not None:
-            code, message = Code.TIMEOUT, f"not finished after {deadline_seconds:g} s"
-        elif exit_code is not None and exit_code < 0:
-            code, message = Code.CRASH, f"sig={-exit_code} ({_signal_name(-exit_code)})"
-        else:
-            code, message = Code.CRASH, f"exit code {exit_code}"
-        return Ending(code, message, self._refused, self._used, self._waited)
-
-    def _take(self, said: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
-        """Act on one message; return an image where it brings one."""
-        self._used = Used(**{f.name: _number(said[f.name]) for f in fields(Used)})
-        match said["kind"]:
-            case "image":
-                format_ = self._formats.pop(said["request_id"])
-                content = self._connection.recv_bytes(LARGEST_IMAGE)
-                if not is_of(content, format_) or not set(child.FACTS) <= set(said):
-                    raise ValueError(f"not a {format_} with all that is to be known of it")
-                return said, content
-            case "loaded":
-                pass
-            case "refused":
-                self._refused[said["request_id"]] = (Code(said["code"]), plain(str(said["message"])))
-            case "end":
-                self._end = (Code(said["code"]) if said["code"] else None, plain(str(said.get("message", ""))))
-            case _:
-                raise ValueError("unknown kind")
-        return None
-
-
-def _number(said: Any) -> float | None:
-    return None if said is None else float(said)
+    def _warn_unless(self, isolated: bool | None) -> None:
+        """Say once a job that models could reach the network by native code."""
+        if isolated is False and not self._warned:
+            self._warned = True
+            print(
+                "generate: the kernel gives models' processes no network namespace of their own: only Python's "
+                "sockets are refused to them; allow user namespaces, or cut the network off around the job",
+                file=sys.stderr,
+            )
 
 
 def _kill(pid: int) -> None:
@@ -259,8 +199,8 @@ def _kill(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"
+def _bury(process: BaseProcess) -> None:
+    """Wait for a killed process, within limits; multiprocessing would wait for it at our own end without any."""
+    process.join(LONGEST_DEATH_SECONDS)
+    if process.exitcode is None:
+        multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import socket
+import struct
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -57,11 +60,69 @@ def send_an_image_of_which_nothing_is_known(job: Job, sender: Sender) -> None:
     sender.image(b"\x89PNG\r\n\x1a\n", request_id=job.requests[0].request_id)
 
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def send_what_the_folder_says(job: Job, sender: Sender) -> None:
+    """Send the raw messages that the test has written, and an image's file after each that brings one."""
+    for line in (job.folder / "messages").read_bytes().splitlines():
+        sender._connection.send_bytes(line)
+        if b'"image"' in line:
+            sender._connection.send_bytes(PNG)
+
+
+def send_half_a_message_and_hang(job: Job, sender: Sender) -> None:
+    os.write(sender._connection.fileno(), struct.pack("!i", 1000) + b'{"kind"')
+    time.sleep(600)
+
+
+def babble_and_hang(job: Job, sender: Sender) -> None:
+    (job.folder / "pid").write_text(str(os.getpid()))
+    babble(job, sender)
+    time.sleep(600)
+
+
+def say_that_nothing_isolates_it(job: Job, sender: Sender) -> None:
+    sender._isolated = False
+    sender.loaded(0.1)
+
+
+def lose_the_gpu(job: Job, sender: Sender) -> None:
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def leave_a_file_at_home(job: Job, sender: Sender) -> None:
+    """Leave what Python would run at its next start, and say what lay there before."""
+    found = [len(os.listdir(folder)) for folder in (os.environ["HOME"], tempfile.gettempdir())]
+    for folder in (os.environ["HOME"], tempfile.gettempdir()):
+        (Path(folder) / "sitecustomize.py").write_text("raise SystemExit")
+    (job.folder / "seen.json").write_text(json.dumps({"home": os.environ["HOME"], "found": found}))
+
+
+def report_on_cuda(job: Job, sender: Sender) -> None:
+    import torch
+    from diffusers.utils.torch_utils import TorchDeviceBackend
+
+    seen = {
+        "initialised": torch.cuda.is_initialized(),
+        "asked before the fork": torch.cuda._is_in_bad_fork(),
+        "remembered": TorchDeviceBackend._detect_device_type.cache_info().currsize,
+        "visible to torch": torch.cuda._parse_visible_devices(),
+    }
+    (job.folder / "seen.json").write_text(json.dumps(seen))
+
+
 def report_the_surroundings(job: Job, sender: Sender) -> None:
     """Say by an error's text what the child sees of the environment and how its attempts to get out end."""
     first = Path("/proc/self/environ").read_bytes().decode().split("\0")
     seen = {"now": dict(os.environ), "first": first, "session": os.getsid(0) == os.getpid()}
-    for name, attempt in (("python", _connect), ("native", _interfaces), ("process", _start), ("file", _write)):
+    for name, attempt in (
+        ("python", _connect),
+        ("native", _interfaces),
+        ("process", _start),
+        ("file", _write),
+        ("signal", _kill),
+    ):
         seen[name] = attempt(job)
     (job.folder / "seen.json").write_text(json.dumps(seen))
 
@@ -93,3 +154,18 @@ def _write(job: Job) -> str:
     except OSError as error:
         return f"{type(error).__name__}: {error}"
     return "written"
+
+
+def _kill(job: Job) -> list[str]:
+    """Signal the own process and group, which is allowed, and then others; with a signal that does nothing."""
+    signal.signal(signal.SIGURG, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGURG)
+    os.killpg(os.getpgrp(), signal.SIGURG)
+    said = []
+    for kill, whom in ((os.kill, os.getppid()), (os.kill, -1), (os.killpg, os.getpgid(os.getppid()))):
+        try:
+            kill(whom, 0)
+            said.append("sent")
+        except PermissionError as error:
+            said.append(str(error))
+    return said

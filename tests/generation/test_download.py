@@ -1,12 +1,15 @@
 """Downloads from a real server, with the faults that servers commit."""
 
+import threading
+import time
 from dataclasses import replace
 
+import httpx2
 import pytest
 from huggingface_hub.utils import get_session
 
 from etl.demo.hub import DemoHub, Fault, Faults
-from generation.download import LONGEST_WAIT_SECONDS, TRIES, fetch
+from generation.download import LONGEST_WAIT_SECONDS, TRIES, _asked_wait, fetch
 from generation.failures import Code, GenerationFailure
 from generation.repository import RepoFile, Repository
 
@@ -111,6 +114,49 @@ def test_a_fault_that_stays_has_a_code_that_allows_another_try(served, download,
 def test_a_server_cannot_make_us_wait_longer_than_our_limit(served, download):
     served[2].add(Fault(WEIGHTS, "status", times=1, status=429, retry_after=86400))
     assert download(None, 10**6) == [LONGEST_WAIT_SECONDS]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 8.0),
+        ({"Retry-After": "9" * 400}, LONGEST_WAIT_SECONDS),
+        ({"Retry-After": "²"}, 0.0),
+        ({"Retry-After": "-5"}, 0.0),
+        ({"Retry-After": "nan"}, 0.0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        ({"ratelimit": '"api";r=0;t=5'}, 6.0),
+        ({"ratelimit": '"api";r=3;t=5'}, 0.0),
+        ({"ratelimit": f'"api";r=0;t={"9" * 400}'}, 0.0),
+        ({"ratelimit": f'"api";r=0;t={"9" * 5000}'}, 0.0),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wait_that_is_asked_for_is_a_number_of_seconds_or_nothing(headers, seconds):
+    sent = [(name, value.encode("utf-8")) for name, value in headers.items()]
+    assert _asked_wait(httpx2.Response(429, headers=sent)) == seconds
+
+
+def test_a_stop_ends_a_wait_between_two_tries(served, tmp_path):
+    hub, repository, faults = served
+    faults.add(Fault(WEIGHTS, "status", times=None, status=429, retry_after=50))
+    stop, started = threading.Event(), time.monotonic()
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(GenerationFailure) as stopped:
+        fetch(repository, repository.files, tmp_path / "to", hub.endpoint, stop=stop)
+    assert stopped.value.code is Code.INTERRUPTED
+    assert time.monotonic() - started < 20
+
+
+def test_a_stop_ends_a_download_at_its_next_bytes(served, tmp_path, monkeypatch):
+    hub, repository, _ = served
+    stop = threading.Event()
+    monkeypatch.setattr("generation.download.hf_raise_for_status", lambda response: stop.set())
+    weights = [file for file in repository.files if file.path == WEIGHTS]
+    with pytest.raises(GenerationFailure) as stopped:
+        fetch(repository, weights, tmp_path / "to", hub.endpoint, stop=stop)
+    assert stopped.value.code is Code.INTERRUPTED
+    assert len(hub.requests) == 1
 
 
 def test_the_deadline_ends_the_tries(served, download):

@@ -88,16 +88,7 @@ def running_in(root: Path) -> list[str]:
     return found
 
 
-NOT_YET = {"corrupted-index": "an index that arrives damaged is taken for the model's own, and given up"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=NOT_YET[name])] if name in NOT_YET else [])
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_a_harmful_repository_ends_with_its_code(world, name):
     row = world.rows[f"hostile/{name}"]
     assert row["code"] in CASES[name].codes, row["message"]

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_a_good_model_gives_every_image_with_a_record_that_tells_how(sample, mod
         assert record["batch_size"] == 1
         assert record["dtype"] == "float32"
         assert record["scheduler"].endswith("Scheduler")
-        assert set(record["library_versions"]) >= {"torch", "diffusers"}
+        assert set(record["library_versions"]) >= {"torch", "diffusers", "processor"}
         assert (record["prompt"] is None) == (pipeline_class in ("DDPMPipeline", "DiTPipeline"))
 
 
@@ -217,6 +218,34 @@ def test_a_failure_that_may_pass_is_tried_again_in_the_same_run_and_one_that_wil
         (DDPM, 1, "HUB_ERROR"),
         (DDPM, 2, "OK"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EDQUOT, Code.NO_SPACE), (errno.EIO, Code.CRASH), (errno.EACCES, Code.CRASH)],
+    ids=lambda value: errno.errorcode.get(value, value) if isinstance(value, int) else value,
+)
+def test_only_a_full_disk_is_no_space(sample, monkeypatch, number, code):
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(durable, "write", fail)
+    outcome, _ = sample(DDPM, "DDPMPipeline")
+    assert (outcome.code, outcome.images) == (code, 0)
+    assert not code.permanent
+    assert os.strerror(number) in outcome.message
+
+
+def test_a_model_that_is_begun_while_the_job_stops_is_interrupted_before_its_download(
+    sample, hub, workers, monkeypatch
+):
+    stopping = threading.Event()
+    stopping.set()
+    monkeypatch.setattr(workers, "stopping", stopping)
+    asked = len(hub.requests)
+    outcome, _ = sample(DDPM, "DDPMPipeline")
+    assert (outcome.code, outcome.images) == (Code.INTERRUPTED, 0)
+    assert not [path for _, path in hub.requests[asked:] if "resolve" in path]
 
 
 def test_a_disk_that_fills_up_costs_what_did_not_fit_and_the_next_run_makes_that_alone(

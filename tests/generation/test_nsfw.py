@@ -1,6 +1,7 @@
 """Scoring images by a classifier in the model's own process: what is marked, what is withheld, what is refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from etl.errors import ConfigError
 from generation.failures import Code
 from generation.landing import Landing
 from generation.model_run import run_model
-from generation.nsfw import Scorer, check
+from generation.nsfw import Scorer, check, telling
 from generation.plan import Generator, make_plan
 from generation.settings import GenerateSettings
 
@@ -83,6 +84,50 @@ def test_an_image_is_withheld_with_a_code_and_no_byte_of_it_stays(run, prude):
     outcome, records, folder = run(prude, "withhold")
     assert (outcome.code, outcome.images, records) == (Code.NSFW_IMAGE, 0, [])
     assert [file.name for file in folder.iterdir()] == ["records.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["nsfw", "NSFW", "porn", "unsafe", "explicit_nudity", "is_nsfw", "nude"])
+def test_a_class_that_tells_is_found(name):
+    assert telling({0: "normal", 1: name}) == [1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("not_nsfw", "non-nsfw", "notnsfw", "NonNSFW", "not nsfw", "NOT-NSFW", "sfw", "not_explicit"),
+        *("safe_nsfw", "non_porn", "neutral", "normal"),
+    ],
+)
+def test_a_class_that_denies_it_does_not_count(name):
+    assert telling({0: name, 1: "nsfw"}) == [1]
+
+
+def test_a_genuine_classifier_passes_the_check_at_the_start(prude):
+    check(str(prude))
+    check(None)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "remedy"),
+    [
+        ("config.json", '{"id2label": {"0": "cat", "1": "not_nsfw"}}', "rename the one"),
+        ("config.json", '{"id2label": [1, 2]}', "names no classes"),
+        ("config.json", "{}", "names no classes"),
+        ("config.json", "{", "download the classifier again"),
+        ("config.json", "[" * 100_000, "download the classifier again"),
+        ("preprocessor_config.json", "[]", "download the classifier again"),
+        ("preprocessor_config.json", None, "download the classifier again"),
+    ],
+)
+def test_a_classifier_that_would_fail_each_model_is_refused_at_the_start(prude, tmp_path, file, content, remedy):
+    broken = shutil.copytree(prude, tmp_path / "scorer")
+    if content is None:
+        (broken / file).unlink()
+    else:
+        (broken / file).write_text(content)
+    with pytest.raises(ConfigError, match=remedy) as refused:
+        check(str(broken))
+    assert "--nsfw_scorer" in str(refused.value)
 
 
 def test_a_folder_that_holds_no_classifier_is_named(tmp_path):

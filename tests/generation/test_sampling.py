@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.conversation import LONGEST_VERSION
 from generation.defaults import SCHEDULERS
 from generation.encoding import encode
 from generation.failures import Code, GenerationFailure
 from generation.plan import Request
-from generation.sampling import arguments, checked, sample
+from generation.sampling import _colours, arguments, checked, library_versions, sample
 
 REQUEST = Request("r", "p", "a cat", "blurry", None, 1, 2, 7.5, 64, 64)
 NOISE = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
@@ -46,6 +47,31 @@ def test_an_image_of_one_colour_but_for_a_speck_is_flat():
 
 def test_an_image_of_faint_noise_is_flat():
     assert refusal(0.5 + NOISE / 100) is Code.FLAT_IMAGE
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_colours_that_differ_in_one_channel_are_counted_apart(channel):
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:, :, channel] = np.arange(256).reshape(16, 16)
+    assert len(np.unique(_colours(pixels))) == 256
+
+
+def test_a_refusal_counts_colours_and_not_values():
+    image = np.zeros((64, 64, 3), dtype=np.float32)
+    image[0, 0], image[0, 1], image[0, 2] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    with pytest.raises(GenerationFailure, match="4 colours"):
+        checked(image, REQUEST)
+
+
+def test_a_grey_image_of_one_colour_but_for_a_speck_is_flat():
+    image = np.zeros((64, 64, 1), dtype=np.float32)
+    image[:4, :8] = NOISE[:4, :8, :1]
+    assert refusal(image) is Code.FLAT_IMAGE
+
+
+def test_the_processor_is_among_what_an_images_bytes_depend_on():
+    found = library_versions("cpu")["processor"]
+    assert found and len(found) <= LONGEST_VERSION
 
 
 def test_another_size_than_asked_for_is_refused():

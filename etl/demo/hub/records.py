@@ -49,7 +49,7 @@ def pipeline_class(snapshot: Snapshot) -> Any:
     """`_class_name` of model_index.json as it stands: a string, or a list for remote code; None without."""
     try:
         index = json.loads(snapshot.text("model_index.json") or "{}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     return index.get("_class_name") if isinstance(index, dict) else None
 
