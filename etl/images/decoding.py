@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 """What Pillow may try. Others, such as EPS, start further programs or are no photographs."""
@@ -21,17 +21,28 @@ SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 MAX_BYTES = 20 << 20
 MAX_PIXELS = 50_000_000
 MAX_EDGE = 16_384
+MAX_METADATA = 8 << 20
+"""Bytes of colour profile, EXIF, XMP and texts together, unpacked."""
 
 
 class Code(StrEnum):
     """Why an input was refused."""
 
     UNREADABLE = "UNREADABLE"  # the file is missing or cannot be read
-    TOO_BIG = "TOO_BIG"  # more bytes, pixels or edge than the caps allow
+    TOO_BIG = "TOO_BIG"  # more bytes, pixels, edge or memory than the caps allow
     NOT_IMAGE = "NOT_IMAGE"  # no format that is admitted
     TRUNCATED = "TRUNCATED"  # it begins as an image and does not end as one
-    METADATA_BOMB = "METADATA_BOMB"  # text chunks that unpack to more than Pillow allows
+    METADATA_BOMB = "METADATA_BOMB"  # texts, profile or EXIF that unpack to more than is allowed
+    TIMEOUT = "TIMEOUT"  # decoding took longer than is allowed
+    CRASH = "CRASH"  # decoding ended the process that did it
     SHA_MISMATCH = "SHA_MISMATCH"  # other bytes than the manifest promised
+    ID_CLASH = "ID_CLASH"  # other bytes than this source brought under the same key
+    LABEL_CLASH = "LABEL_CLASH"  # the same bytes are in the lake as the other class
+    UNLABELLED = "UNLABELLED"  # nothing tells its class, or of a fake its generator
+    BAD_RECORD = "BAD_RECORD"  # what is said of it cannot be read
+    BAD_FILE = "BAD_FILE"  # a Parquet or tar file that is damaged or lacks columns
+    NOT_ALLOWED = "NOT_ALLOWED"  # an address or path outside of what was allowed
+    UNREACHABLE = "UNREACHABLE"  # a download that failed
 
 
 class Refused(ValueError):
@@ -45,7 +56,10 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Properties:
-    """What an image says of itself once decoded. Width and height in stored orientation, in pixels."""
+    """What an image says of itself once decoded. Width and height in stored orientation, in pixels.
+
+    `bit_depth` is bits a channel as stored; `icc_profile` the colour profile's description, None without one.
+    """
 
     format: str
     width: int
@@ -53,6 +67,8 @@ class Properties:
     mode: str
     n_frames: int
     exif_orientation: int
+    bit_depth: int = 8
+    icc_profile: str | None = None
 
 
 def inspect(data: bytes) -> Properties:
@@ -68,6 +84,8 @@ def inspect(data: bytes) -> Properties:
             raise
         except Image.DecompressionBombError as error:
             raise Refused(Code.TOO_BIG, str(error)) from error
+        except MemoryError as error:
+            raise Refused(Code.TOO_BIG, "it needs more memory than is allowed") from error
         except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, RuntimeError, …
             raise Refused(*_reason(data, error)) from error
 
@@ -77,8 +95,10 @@ def _decode(data: bytes) -> Properties:
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_EDGE:
         raise Refused(Code.TOO_BIG, f"{image.width}x{image.height} pixels")
     _require_trailer(data, str(image.format))
+    _cap_metadata(image)
     n_frames = int(getattr(image, "n_frames", 1))
     image.load()
+    _cap_metadata(image)  # of a PNG more of it may follow the pixels
     return Properties(
         # A phone's multi-picture file is a JPEG followed by others.
         "JPEG" if image.format == "MPO" else str(image.format),
@@ -87,7 +107,42 @@ def _decode(data: bytes) -> Properties:
         image.mode,
         n_frames,
         _orientation(image),
+        _bit_depth(data),
+        _profile(image),
     )
+
+
+def _cap_metadata(image: Image.Image) -> None:
+    size = sum(len(value) for value in image.info.values() if isinstance(value, str | bytes))
+    if size > MAX_METADATA:
+        raise Refused(Code.METADATA_BOMB, f"{size} bytes of metadata, at most {MAX_METADATA} are admitted")
+
+
+def _bit_depth(data: bytes) -> int:
+    """Return bits a channel: a PNG's header and an AVIF's configuration box tell; the others have 8.
+
+    Pillow hides it: 16 bits of RGB and 10 of AVIF come as mode RGB.
+    """
+    if data.startswith(b"\x89PNG"):
+        return data[24]
+    box = data.find(b"av1C")
+    if data[4:8] == b"ftyp" and 0 <= box < len(data) - 6:
+        flags = data[box + 6]  # AV1 in ISOBMFF 2.3.3: high_bitdepth is bit 6, twelve_bit bit 5
+        return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    return 8
+
+
+def _profile(image: Image.Image) -> str | None:
+    """Return the first line of the colour profile's description, `unreadable` where it has none."""
+    content = image.info.get("icc_profile")
+    if not content:
+        return None
+    try:
+        described = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(content)))
+    except (ImageCms.PyCMSError, OSError):
+        described = ""
+    words = described.strip().splitlines()
+    return words[0][:200] if words else "unreadable"
 
 
 def _orientation(image: Image.Image) -> int:

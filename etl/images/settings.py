@@ -1,10 +1,14 @@
-"""Configuration of the jobs that bring images into the lake and build training sets from them."""
+"""Configuration of the jobs that bring images into the lake and measure them; recipe.py has the training sets'."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SET = r"collection:(?P<collection>.+)|training-set:(?P<name>[\w-]+)(@(?P<version>\d+))?(/(?P<split>\w+))?"
 """How a command names a set of images."""
+BACKBONE = r"none|efficientnet-lite0|timm:[A-Za-z0-9_.]+|clip:.+"
+"""Networks that make embeddings. A timm name has no scheme, by which timm would go and fetch another model."""
+SOURCES = ("folder", "generated", "released", "imagefolder", "webdataset", "list")
+LAYOUTS = ("reference", "genimage", "forensynths", "universal-fake-detect", "synthbuster")
 LARGEST_DISTANCE = 8
 """Bits; beyond it a hash has 45 keys and more to be looked up by, and unlike images come together by chance."""
 
@@ -16,29 +20,62 @@ class IngestSettings:
     root: str = "lake"
     """where the lake lies: a folder, or an object store's address"""
     source: str = "folder"
-    """`folder`: image files with an optional table; `generated`: what `forensics generate` landed"""
+    """`folder`: image files; `generated`: what `forensics generate` landed; `released`: Parquet in the schema of
+    the released Community Forensics; `imagefolder`: folders with a metadata.csv or .jsonl; `webdataset`: tar
+    files; `list`: a CSV or JSONL file of paths and addresses"""
     path: str | None = None
-    """folder: where the files lie"""
+    """where the files lie; for `list` the list itself"""
     table: str | None = None
     """folder: CSV file with the columns file, caption, author, licence"""
+    layout: str | None = None
+    """folder: how folders tell generator and class: reference, genimage, forensynths, universal-fake-detect or
+    synthbuster"""
+    pattern: str | None = None
+    """folder: a layout of your own, such as '{generator}/{split}/{class}/*'; ** stands for any folders between"""
     collection: str | None = None
-    """folder: the name of the set in the lake; on real images it is their real_source too"""
+    """the name of the set in the lake; it is the real_source too of reals of which nothing names another"""
     generator: str | None = None
-    """folder: the generator that made these images; without one they are real"""
+    """the generator that made these images; without one those of a folder are real"""
+    assume_real: bool = False
+    """imagefolder, webdataset, list: images of which nothing tells the class are real"""
+    base: str | None = None
+    """list: the folder in which its paths lie, none outside; by default that of the list"""
+    schemes: list[str] = field(default_factory=lambda: ["https"])
+    """list: schemes of addresses that may be fetched"""
+    hosts: list[str] = field(default_factory=list)
+    """list: hosts that may be fetched from, redirects included; *.example.org allows those below it"""
+    private_hosts: list[str] = field(default_factory=list)
+    """list: hosts that may be fetched from although they have a private or loopback address"""
+    fetch_seconds: float = 60.0
+    """list: longest time for one download"""
     limit: int | None = None
-    """stop after this many files of each source, in the order of their names"""
+    """stop after this many images of each source, in the order of their names"""
     wave: int = 5000
-    """files checked and committed together: what a kill can cost at most"""
+    """images checked and committed together: what a kill can cost at most"""
+    dry_run: bool = False
+    """only say what is there: counts by class, generator and split"""
 
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
         found = []
-        if self.source not in ("folder", "generated"):
-            found.append(f"--source must be 'folder' or 'generated', not '{self.source}'")
-        if self.source == "folder" and (self.path is None or self.collection is None):
-            found.append("--source folder needs --path and --collection")
+        if self.source not in SOURCES:
+            found.append(f"--source must be {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, not '{self.source}'")
+        elif self.source != "generated" and (self.path is None or self.collection is None):
+            found.append(f"--source {self.source} needs --path and --collection")
         if self.wave < 1 or (self.limit is not None and self.limit < 1):
             found.append("--wave and --limit must be at least 1")
+        if self.layout is not None and self.layout not in LAYOUTS:
+            found.append(f"--layout must be one of {', '.join(LAYOUTS)}, not '{self.layout}'")
+        if self.layout is not None and self.pattern is not None:
+            found.append("--layout and --pattern exclude each other")
+        if (self.layout or self.pattern) and (self.generator or self.table):
+            found.append("--generator and --table do not go with --layout or --pattern")
+        if self.generator is not None and self.assume_real:
+            found.append("--generator and --assume_real exclude each other")
+        if not set(self.schemes) <= {"http", "https"}:
+            found.append("--schemes may hold http and https")
+        if self.fetch_seconds <= 0:
+            found.append("--fetch_seconds must be positive")
         return found
 
 
@@ -50,10 +87,32 @@ class DescribeSettings:
     """where the lake lies"""
     thumbnail_edge: int = 128
     """longer edge of a thumbnail in pixels; smaller images keep their size"""
+    backbone: str = "efficientnet-lite0"
+    """the network that makes embeddings: `efficientnet-lite0`, whose weights are installed with the project;
+    `timm:NAME`, such as timm:resnet18.a1_in1k; `clip:FOLDER` or `clip:OWNER/NAME` of the Hub; `none`. Images with
+    an embedding of another network are measured anew"""
+    weights: str | None = None
+    """timm: a .safetensors file; without it the weights timm/NAME of the Hub"""
+    wave: int = 20_000
+    """images measured and committed together, about: what a kill can cost at most"""
+    retry: bool = False
+    """try again the images that could not be measured"""
 
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
-        return [] if 16 <= self.thumbnail_edge <= 1024 else ["--thumbnail_edge must lie in 16 … 1024"]
+        found = []
+        if not 16 <= self.thumbnail_edge <= 1024:
+            found.append("--thumbnail_edge must lie in 16 … 1024")
+        if not re.fullmatch(BACKBONE, self.backbone):
+            found.append(
+                "--backbone must be efficientnet-lite0, timm:NAME, clip:FOLDER, clip:OWNER/NAME or none, not "
+                f"'{self.backbone}'"
+            )
+        if self.weights is not None and not self.backbone.startswith("timm:"):
+            found.append("--weights goes with --backbone timm:NAME")
+        if self.wave < 1:
+            found.append("--wave must be at least 1")
+        return found
 
 
 @dataclass(frozen=True)
@@ -101,43 +160,6 @@ class LeaksSettings:
 def _problems_of_distance(max_distance: int) -> list[str]:
     within = 0 <= max_distance <= LARGEST_DISTANCE
     return [] if within else [f"--max_distance must lie in 0 … {LARGEST_DISTANCE}"]
-
-
-@dataclass(frozen=True)
-class TrainingSetSettings:
-    """Which images make the training set, and how they are split."""
-
-    root: str = "lake"
-    """where the lake lies"""
-    name: str = "demo"
-    """the set's name; the same name with other rows becomes its next version"""
-    seed: int = 1
-    """decides every draw and the order of the rows"""
-    val_fraction: float = 0.15
-    """share of the generators, and of the reals, for validation"""
-    test_fraction: float = 0.25
-    """share of the generators, and of the reals, for testing"""
-    max_images_per_generator: int = 500
-    """fakes drawn from one generator at most"""
-    max_reals_per_fake: float = 1.0
-    """reals in a split at most, as a multiple of its fakes"""
-    split_by: str = "generator_id"
-    """what never crosses splits: `generator_id`, or `root_model_id` for whole lineages"""
-
-    def problems(self) -> list[str]:
-        """Name what is wrong in these values."""
-        found = []
-        if not self.name.replace("-", "").replace("_", "").isalnum():
-            found.append("--name may hold letters, digits, '-' and '_' only")
-        if min(self.val_fraction, self.test_fraction) <= 0 or self.val_fraction + self.test_fraction >= 1:
-            found.append("--val_fraction and --test_fraction must be positive and leave a share for training")
-        if self.max_images_per_generator < 1 or self.max_reals_per_fake <= 0:
-            found.append("--max_images_per_generator and --max_reals_per_fake must be positive")
-        if not 0 <= self.seed < 2**31:
-            found.append("--seed must lie in 0 … 2147483647")
-        if self.split_by not in ("generator_id", "root_model_id"):
-            found.append("--split_by must be 'generator_id' or 'root_model_id'")
-        return found
 
 
 @dataclass(frozen=True)

@@ -1,64 +1,58 @@
-"""Measure the images that lack features and make thumbnails: `images` → `image_features`, `thumbnails`."""
+"""Measure images that lack features and make thumbnails: `images` → `image_features`, `thumbnails`, `rejects`."""
 
+import logging
 import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-
-from pyspark.sql import functions as F
 
 from etl.command import Stage, run
 from etl.config import parse
 from etl.errors import NothingUsable
-from etl.images.features import FEATURE_VERSION, describe
+from etl.images.description import DONE, REFUSED, TO_DO, describe_wave, files, judge, waves
+from etl.images.features.backbone import EFFICIENTNET, Backbone, resolve
 from etl.images.settings import DescribeSettings
-from etl.lake.schemas import IMAGE_FEATURES, IMAGES, THUMBNAILS
+from etl.lake.schemas import IMAGE_FEATURES, THUMBNAILS
 from etl.lake.session import session
 from etl.lake.store import Lake
 
+log = logging.getLogger("etl.describe")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    settings = parse(DescribeSettings, argv, "forensics describe", __doc__)
+    settings = parse(DescribeSettings, argv, "forensics describe", __doc__ or "")
     stage = Stage("describe", "images")
+    backbone = resolve(settings.backbone, settings.weights)
     with session("describe") as spark:
         lake = Lake(settings.root, spark)
-        images = lake.read(IMAGES)
         with lake.writing(IMAGE_FEATURES, THUMBNAILS):
-            done = lake.read_or_empty(IMAGE_FEATURES).where(F.col("feature_version") == FEATURE_VERSION)
-            shown = lake.read_or_empty(THUMBNAILS).select("image_id")
-            # Features are written after thumbnails: an image that has them has both.
-            finished = done.select("image_id").join(shown, on="image_id", how="inner")
-            missing = images.join(finished, on="image_id", how="left_anti")
-            total = images.select("image_id").count()
-            described = describe(missing, settings.thumbnail_edge).persist()
-            new = described.count()
-            if new:
-                _write(lake, described)
-            described.unpersist()
-    if not total:
+            counts = _describe(lake, settings, backbone)
+    if not counts.total():
         raise NothingUsable("there are no images to describe; run `forensics ingest` first")
-    return stage.finish(total, new, already_there=total - new)
+    return stage.finish(counts.total(), counts[TO_DO], counts[REFUSED], counts[DONE])
 
 
-def _write(lake: Lake, described) -> None:  # type: ignore[no-untyped-def]
-    thumbnails = described.select(
-        "image_id",
-        "generator_id",
-        "label",
-        F.col("thumbnail_width").alias("width"),
-        F.col("thumbnail_height").alias("height"),
-        "jpeg",
-    )
-    lake.append(THUMBNAILS, thumbnails, order=("generator_id", "image_id"))
-    features = described.select(
-        "image_id",
-        F.lit(FEATURE_VERSION).alias("feature_version"),
-        "byte_size",
-        "width",
-        "height",
-        "phash",
-        F.lit(datetime.now(UTC)).alias("described_at"),
-    )
-    lake.append(IMAGE_FEATURES, features)
+def _describe(lake: Lake, settings: DescribeSettings, backbone: Backbone | None) -> Counter[str]:
+    """Measure wave by wave; return how many images were DONE before, TO_DO and now measured, and REFUSED ever."""
+    judged = judge(lake, backbone, settings.retry).persist()
+    held = files(judged)
+    counts = Counter[str]()
+    for file in held:
+        counts.update(file.counts)
+    missing, tried, started = counts.pop(TO_DO, 0), 0, time.monotonic()
+    if missing and backbone is not None and backbone.kind != EFFICIENTNET:
+        from etl.images.features.embedding import load
+
+        load(backbone)  # so that weights that do not fit are reported in a sentence, and not by an executor
+    for wave in waves(held, settings.wave):
+        now = datetime.now(UTC)
+        measured, refused = describe_wave(lake, judged, wave, settings.thumbnail_edge, backbone, now)
+        counts.update({TO_DO: measured, REFUSED: refused})
+        tried += sum(file.counts[TO_DO] for file in wave)
+        log.info("describe: %d of %d images, %.1f a second", tried, missing, tried / (time.monotonic() - started))
+    judged.unpersist()
+    return counts
 
 
 if __name__ == "__main__":

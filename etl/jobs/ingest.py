@@ -1,78 +1,81 @@
-"""Check and store images: files → `images`, `collections`, `rejects`."""
+"""Check and store images: files, data sets and lists → `images`, `collections`, `generators`, `rejects`."""
 
 import hashlib
 import json
+import logging
 import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
-
-from pyspark.sql import functions as F
 
 from etl.command import Stage, run
 from etl.config import as_dict, parse
-from etl.errors import NothingUsable
+from etl.errors import OK, NothingUsable
 from etl.faults import fault_point
-from etl.images.ingestion import ENTRY, accepted, check, refused
+from etl.images.ingestion import ingest_wave, waves
 from etl.images.settings import IngestSettings
-from etl.images.sources import Folder, Source, generated_plans
+from etl.images.sources import Found, Source
+from etl.images.sources.choice import sources_of
+from etl.images.survey import add_generators, survey, told
+from etl.images.verdicts import NEW, REJECTED, THERE
 from etl.lake.schemas import COLLECTIONS, IMAGES
 from etl.lake.session import session
 from etl.lake.store import Lake
 
+log = logging.getLogger("etl.ingest")
+_NO_PART_OF_THE_RUN = ("root", "limit", "wave", "dry_run", "fetch_seconds")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    settings = parse(IngestSettings, argv, "forensics ingest", __doc__)
+    settings = parse(IngestSettings, argv, "forensics ingest", __doc__ or "")
     stage = Stage("ingest", "files")
-    sources = _sources(settings)
-    # The same source has the same run id, so that a repetition rejects nothing twice.
-    what = {key: value for key, value in as_dict(settings).items() if key not in ("root", "limit", "wave")}
-    run_id = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    total = fresh = there = rejected = 0
+    sources = sources_of(settings)
+    held = [survey(source) for source in sources]
+    _tell(sources, held, settings.dry_run)
+    if settings.dry_run:
+        return OK
+    expected = [_expected(counts, settings.limit) for counts in held]
+    if not sum(expected):
+        raise NothingUsable("the source lists no images; run `forensics generate` first, or name another --path")
+    counts: Counter[str] = Counter()
     with session("ingest") as spark:
         lake = Lake(settings.root, spark)
         with lake.writing(IMAGES, COLLECTIONS):
-            for source in sources:
-                entries = islice(source.entries(), settings.limit)
-                while wave := list(islice(entries, settings.wave)):
-                    counts = _ingest(lake, source, wave, run_id)
-                    total, fresh = total + len(wave), fresh + counts[0]
-                    there, rejected = there + counts[1], rejected + counts[2]
-                    fault_point("ingest:after-wave")
-    if not total:
-        raise NothingUsable("the source lists no images; run `forensics generate` first, or name another --path")
+            for source, found in zip(sources, held, strict=True):
+                add_generators(lake, found, datetime.now(UTC))
+                counts += _ingest(lake, source, settings, sum(expected))
     names = ", ".join(source.name for source in sources)
-    return stage.finish(total, fresh, rejected, there, note=names)
+    return stage.finish(sum(expected), counts[NEW], counts[REJECTED], counts[THERE], note=names)
 
 
-def _sources(settings: IngestSettings) -> Sequence[Source]:
-    if settings.source == "generated":
-        return generated_plans(settings.root)
-    return [Folder(str(settings.path), str(settings.collection), settings.generator, settings.table)]
+def _ingest(lake: Lake, source: Source, settings: IngestSettings, expected: int) -> Counter[str]:
+    """Ingest one source wave by wave; return how many images came to which end."""
+    # The same source has the same run id, so that a repetition rejects nothing twice.
+    what = {key: value for key, value in as_dict(settings).items() if key not in _NO_PART_OF_THE_RUN}
+    run_id = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    for wave in waves(source.entries(), settings.wave, settings.limit):
+        counts.update(ingest_wave(lake, source, wave, run_id, datetime.now(UTC)))
+        rate = counts.total() / (time.monotonic() - started)
+        log.info("ingest: %d of %d images, %.0f a second", counts.total(), expected, rate)
+        fault_point("ingest:after-wave")
+    return counts
 
 
-def _ingest(lake: Lake, source: Source, wave: list[dict], run_id: str) -> tuple[int, int, int]:
-    """Check one wave and commit it; return how many files were new, already there, and refused."""
-    rows = [[entry.get(name) for name in ENTRY.fieldNames()] for entry in wave]
-    entries = lake.spark.createDataFrame(rows, ENTRY)
-    checked = check(entries.repartition(max(1, min(len(wave) // 16, 64)), "key")).persist()
-    try:
-        images = accepted(checked, source.name, run_id, datetime.now(UTC))
-        fresh, _ = lake.append(IMAGES, images, order=("generator_id", "image_id"))
-        fault_point("ingest:after-images")
-        places = images.select(
-            F.lit(source.collection).alias("collection"),
-            "image_id",
-            F.lit(None).cast("string").alias("paired_generator_id"),
-            F.lit(None).cast("string").alias("split"),
-            F.col("ingested_at").alias("added_at"),
-        )
-        lake.append(COLLECTIONS, places)
-        lake.reject("ingest", refused(checked), run_id)
-        usable, rejected = images.count(), refused(checked).count()
-    finally:
-        checked.unpersist()
-    return fresh, usable - fresh, rejected
+def _tell(sources: Sequence[Source], held: Sequence[Counter[Found]], aloud: bool) -> None:
+    """Say what was found: on standard output where that is all that was asked, else in the log."""
+    for source, counts in zip(sources, held, strict=True):
+        for line in told(source, counts):
+            if aloud:
+                print(line)
+            else:
+                log.info("%s", line)
+
+
+def _expected(counts: Counter[Found], limit: int | None) -> int:
+    return counts.total() if limit is None else min(limit, counts.total())
 
 
 if __name__ == "__main__":

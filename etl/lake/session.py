@@ -43,6 +43,7 @@ _RUNTIME = {
     "spark.databricks.delta.snapshotPartitions": "2",
     # Image columns: batches are cut by rows and by bytes, since 10,000 rows (the default) of images are gigabytes.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 << 20),
     # Every reader of the lake must see the rows that Spark sees.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",

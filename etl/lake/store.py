@@ -118,6 +118,16 @@ class Lake:
                 rows.unpersist()
             return fresh, total - fresh
 
+    def add(self, table: Table, rows: DataFrame) -> None:
+        """Append rows that the caller has found to be new, one a key, as one commit.
+
+        For images: `append` moves every row to compare keys, which here is done on narrow rows.
+        """
+        with self._lock(table):
+            self.create(table)
+            with self._files(table):
+                conform(table, rows).write.format("delta").mode("append").save(self.path(table))
+
     def append_batch(self, table: Table, rows: DataFrame, **batch: str) -> int:
         """Append rows that all have the values of `batch`, unless rows with them are there; return how many came.
 

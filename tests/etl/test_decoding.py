@@ -17,7 +17,7 @@ GOOD = {
     "turned.jpg": Properties("JPEG", 56, 40, "RGB", 1, 6),
     "multi-picture.jpg": Properties("JPEG", 56, 40, "RGB", 2, 1),
     "plain.png": Properties("PNG", 56, 40, "RGB", 1, 1),
-    "deep.png": Properties("PNG", 20, 20, "I;16", 1, 1),
+    "deep.png": Properties("PNG", 20, 20, "I;16", 1, 1, bit_depth=16),
     "palette.png": Properties("PNG", 56, 40, "P", 1, 1),
     "alpha.png": Properties("PNG", 56, 40, "RGBA", 1, 1),
     "one-pixel.png": Properties("PNG", 1, 1, "RGB", 1, 1),

@@ -1,5 +1,7 @@
 """Tables of images: how they were made, what they are, what was refused."""
 
+from pyspark.sql.types import ArrayType, FloatType
+
 from etl.lake.schemas.table import Table, struct
 
 GENERATION_ATTEMPTS = Table(
@@ -54,7 +56,7 @@ IMAGES = Table(
         exif_orientation="int",
         label="int",  # 1 fake, 0 real
         generator_id="string",  # null on reals
-        real_source="string",  # null on fakes
+        real_source="string",  # the data set of a real; on a fake the one it was made after, where known
         source="string",  # the ingest source that brought it: plan id, folder name, dataset
         source_key="string",  # its path or key there
         prompt="string",
@@ -77,6 +79,8 @@ IMAGES = Table(
         library_versions="string",  # JSON
         run_id="string",
         ingested_at="timestamp",
+        bit_depth="int",  # bits a channel as stored
+        icc_profile="string",  # description of the colour profile; null without one
     ),
     append_only=True,
     holds_images=True,
@@ -109,9 +113,22 @@ IMAGE_FEATURES = Table(
         image_id="string",
         feature_version="int",
         byte_size="long",
+        format="string",
         width="int",
         height="int",
+        has_alpha="boolean",
+        jpeg_quality="int",  # of the standard tables the nearest; null for what is no JPEG
+        jpeg_subsampling="string",  # 4:4:4, 4:2:0 …
         phash="long",  # 64-bit DCT hash, as a signed integer
+        sharpness="double",  # variance of the Laplacian, squared grey levels
+        mean_red="double",  # 0 … 255
+        mean_green="double",
+        mean_blue="double",
+        colourfulness="double",  # of Hasler and Süsstrunk
+        entropy="double",  # bits of the grey levels
+        spectrum=ArrayType(FloatType()),  # 64 powers of the noise residual at 1/128 … 1/2 cycles a pixel
+        embedding_model="string",  # which network and weights made the embedding; null without one
+        embedding=ArrayType(FloatType()),
         described_at="timestamp",
     ),
 )
