@@ -21,6 +21,14 @@ def test_a_shipped_configuration_loads_and_shows_its_values(path, capsys):
     assert shown.items() >= yaml.safe_load(path.read_text(encoding="utf-8")).items()
 
 
+@pytest.mark.parametrize("path", sorted((CONF / "training_sets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_loads_under_its_own_name(path, capsys):
+    with pytest.raises(SystemExit) as end:
+        job("build-training-set")(["--config", str(path), "--print-config"])
+    assert end.value.code == 0
+    assert yaml.safe_load(capsys.readouterr().out)["name"] == path.stem
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_a_configuration_file_and_refuses_a_misspelt_key(verb, tmp_path):
     assert (CONF / f"{verb}.yaml").exists()
