@@ -20,7 +20,7 @@ _PARTS = {
     "size": ("width", "height"),
     "bytes": ("byte_size",),
     "quality": ("jpeg_quality", "jpeg_subsampling"),
-    "metadata": ("mode", "n_frames", "exif_orientation"),
+    "metadata": ("mode", "n_frames", "exif_orientation", "bit_depth", "icc_profile"),
 }
 _TOGETHER = [columns for view, columns in _PARTS.items() if view != "bytes"]
 VIEWS: Mapping[str, tuple[str, ...]] = {**_PARTS, "all": tuple(chain.from_iterable(_TOGETHER))}

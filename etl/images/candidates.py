@@ -16,7 +16,7 @@ from etl.images.recipe import TrainingSetSettings
 KEPT = (
     *("image_id", "label", "generator_id", "real_source"),
     *("root_model_id", "family", "released_at", "stratum", "cluster_id", "given_split"),
-    *("format", "mode", "width", "height", "n_frames", "exif_orientation"),
+    *("format", "mode", "width", "height", "n_frames", "exif_orientation", "bit_depth", "icc_profile"),
     *("byte_size", "jpeg_quality", "jpeg_subsampling"),
 )
 """`cluster_id` is null where an image has no near duplicate, `given_split` where the collection gives none."""
@@ -65,9 +65,6 @@ def _whole(
     joined = known.join(makers, on="generator_id", how="left").join(measured, on="image_id", how="left")
     joined = joined.join(clusters.select("image_id", "cluster_id"), on="image_id", how="left")
     joined = joined.join(places, on="image_id", how="left")
-    for name in ("jpeg_quality", "jpeg_subsampling"):
-        if name not in joined.columns:
-            joined = joined.withColumn(name, F.lit(None).cast("int" if name == "jpeg_quality" else "string"))
     return joined.withColumn("collections", F.coalesce("collections", F.array().cast("array<string>")))
 
 

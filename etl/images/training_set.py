@@ -19,7 +19,7 @@ from etl.lake.store import Lake
 
 READ: tuple[Table, ...] = (IMAGES, GENERATORS, IMAGE_FEATURES, DUPLICATE_CLUSTERS, COLLECTIONS)
 """The tables that a recipe is about; their versions are part of a build's record."""
-_REPLACED = ("format", "mode", "width", "height", "n_frames", "exif_orientation")
+_REPLACED = ("format", "mode", "width", "height", "n_frames", "exif_orientation", "bit_depth", "icc_profile")
 _MEASURED = ("byte_size", "jpeg_quality", "jpeg_subsampling")
 
 

@@ -38,6 +38,8 @@ _STATIC = {
 }
 # Set on every session, borrowed ones too.
 _RUNTIME = {
+    # Adaptive execution prints the plan at every step of a query, with the plans of all that is cached below it.
+    "spark.sql.maxPlanStringLength": "10000",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "4",
     "spark.databricks.delta.snapshotPartitions": "2",

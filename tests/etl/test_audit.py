@@ -24,11 +24,13 @@ def rows(each: int, seed: int = 0, **columns) -> pl.DataFrame:
         "height": 64,
         "n_frames": 1,
         "exif_orientation": 1,
+        "bit_depth": 8,
+        "icc_profile": None,
         "byte_size": rng.integers(1000, 2000, len(labels)),
         "jpeg_quality": None,
         "jpeg_subsampling": None,
     }
-    types = {"jpeg_quality": pl.Int64, "jpeg_subsampling": pl.String}
+    types = {"jpeg_quality": pl.Int64, "jpeg_subsampling": pl.String, "icc_profile": pl.String}
     return pl.DataFrame({**base, **{k: f(labels, rng) for k, f in columns.items()}}, schema_overrides=types)
 
 

@@ -11,7 +11,8 @@ from etl.images.features import FEATURE_VERSION
 from etl.images.features.backbone import Backbone
 from etl.jobs import describe
 from etl.lake import snapshot
-from etl.lake.schemas import IMAGE_FEATURES, IMAGES, REJECTS, THUMBNAILS, Table, struct
+from etl.lake.schemas import IMAGE_FEATURES, IMAGES, REJECTS, THUMBNAILS, Table
+from etl.lake.schemas.table import struct
 
 WRITTEN = (IMAGE_FEATURES, THUMBNAILS, REJECTS)
 
@@ -32,11 +33,25 @@ def held(tmp_path_factory, good, bad) -> str:
 @pytest.fixture
 def root(held, tmp_path) -> str:
     """A copy of it."""
-    return shutil.copytree(held, tmp_path / "a lake")
+    return str(shutil.copytree(held, tmp_path / "a lake"))
+
+
+@pytest.fixture(scope="module")
+def once(spark, held, tmp_path_factory) -> str:
+    """A copy in which all was measured, without embeddings."""
+    root = str(shutil.copytree(held, tmp_path_factory.mktemp("once") / "a lake"))
+    assert described(root) == 3
+    return root
+
+
+@pytest.fixture
+def done(once, tmp_path) -> str:
+    """A copy of that one."""
+    return str(shutil.copytree(once, tmp_path / "done"))
 
 
 def described(root: str, *words: str, backbone: str = "none") -> int:
-    return describe.main(["--root", str(root), "--thumbnail_edge", "16", "--backbone", backbone, *words])
+    return describe.main(["--root", root, "--thumbnail_edge", "16", "--backbone", backbone, *words])
 
 
 def versions(root: str) -> list[int]:
@@ -69,37 +84,34 @@ def test_all_is_measured_once_and_what_cannot_be_is_a_reject_that_is_not_tried_a
     assert versions(root) == before, "the same refusal is recorded once"
 
 
-def test_a_run_that_was_killed_between_its_commits_is_finished_without_a_second_thumbnail(spark, root, good):
-    described(root)
-    complete, thumbnails = features(root).drop("described_at"), snapshot.read(root, THUMBNAILS)
-    shutil.rmtree(f"{root}/{IMAGE_FEATURES.name}")
-    assert described(root) == 3
-    assert features(root).drop("described_at").equals(complete)
-    assert snapshot.read(root, THUMBNAILS).equals(thumbnails)
+def test_a_run_that_was_killed_between_its_commits_is_finished_without_a_second_thumbnail(spark, done, good):
+    complete, thumbnails = features(done).drop("described_at"), snapshot.read(done, THUMBNAILS)
+    shutil.rmtree(f"{done}/{IMAGE_FEATURES.name}")
+    assert described(done) == 3
+    assert features(done).drop("described_at").equals(complete)
+    assert snapshot.read(done, THUMBNAILS).equals(thumbnails)
 
 
-def test_a_later_image_is_measured_alone(spark, root, good, capsys):
-    described(root)
-    before = features(root)
-    snapshot.append(root, IMAGES, [{"image_id": "later", "bytes": good["plain.png"], "label": 0}])
-    assert described(root) == 3
+def test_a_later_image_is_measured_alone(spark, done, good, capsys):
+    before = features(done)
+    snapshot.append(done, IMAGES, [{"image_id": "later", "bytes": good["plain.png"], "label": 0}])
+    assert described(done) == 3
     assert f"= 1 new + 2 rejected + {len(good)} already there" in capsys.readouterr().out
-    assert features(root).filter(pl.col("image_id") != "later").equals(before)
+    assert features(done).filter(pl.col("image_id") != "later").equals(before)
 
 
 def test_an_embedding_is_added_once_replaced_by_another_networks_and_kept_where_none_is_asked(
-    spark, root, good, monkeypatch
+    spark, done, good, monkeypatch
 ):
-    described(root)
-    assert features(root)["embedding"].null_count() == len(good)
-    assert described(root, backbone="efficientnet-lite0") == 3
-    rows = features(root)
+    assert features(done)["embedding"].null_count() == len(good)
+    assert described(done, backbone="efficientnet-lite0") == 3
+    rows = features(done)
     assert rows.height == len(good) and rows["embedding"].list.len().to_list() == [1280] * len(good)
     assert rows["embedding_model"].unique().to_list()[0].startswith("efficientnet-lite0@")
-    before = versions(root)
-    described(root, backbone="efficientnet-lite0")
-    described(root, backbone="none")
-    assert versions(root) == before
+    before = versions(done)
+    described(done, backbone="efficientnet-lite0")
+    described(done, backbone="none")
+    assert versions(done) == before
 
     def other(*_: object) -> Backbone:
         return Backbone(**(vars(_shipped) | {"identity": "other@0"}))
@@ -108,9 +120,9 @@ def test_an_embedding_is_added_once_replaced_by_another_networks_and_kept_where_
 
     _shipped = resolve("efficientnet-lite0")
     monkeypatch.setattr(describe, "resolve", other)
-    described(root, backbone="efficientnet-lite0")
-    assert features(root)["embedding_model"].to_list() == ["other@0"] * len(good)
-    assert snapshot.current_version(root, THUMBNAILS) == before[1]
+    described(done, backbone="efficientnet-lite0")
+    assert features(done)["embedding_model"].to_list() == ["other@0"] * len(good)
+    assert snapshot.current_version(done, THUMBNAILS) == before[1]
 
 
 def test_measures_of_an_earlier_version_stay_beside_the_new(spark, root, good):
@@ -124,7 +136,7 @@ def test_measures_of_an_earlier_version_stay_beside_the_new(spark, root, good):
 def test_a_table_of_an_older_version_is_told(spark, root):
     older = Table(IMAGE_FEATURES.name, ("image_id",), struct(image_id="string", feature_version="int"))
     snapshot.create(root, older)
-    with pytest.raises(TableOutdated, match="lacks byte_size"):
+    with pytest.raises(TableOutdated, match="it lacks byte_size"):
         described(root)
 
 

@@ -101,9 +101,10 @@ def test_a_second_summary_commits_nothing(summarised):
 
 
 def test_images_are_described_once_and_a_repetition_commits_nothing(root, spark, capsys):
-    assert describe.main(["--root", root, "--thumbnail_edge", "16"]) == 0
+    words = ["--root", root, "--thumbnail_edge", "16", "--backbone", "none"]
+    assert describe.main(words) == 0
     versions = [snapshot.current_version(root, table) for table in (IMAGE_FEATURES, THUMBNAILS)]
-    assert describe.main(["--root", root, "--thumbnail_edge", "16"]) == 0
+    assert describe.main(words) == 0
     assert [snapshot.current_version(root, table) for table in (IMAGE_FEATURES, THUMBNAILS)] == versions
     assert "8 images = 0 new + 0 rejected + 8 already there" in capsys.readouterr().out
     ids = set(snapshot.read(root, IMAGES, columns=["image_id"])["image_id"])
