@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spark() -> Iterator[SparkSession]:
     """One session for the whole run, on two cores: starting one and its first Delta write take half a minute."""
     with session("tests", master="local[2]") as spark:
-        # Tiny tables: to compile a query takes longer than to interpret it. The flow runs with Spark's own setting.
+        # Tiny tables: to compile a query takes longer than to interpret it. The flow has Spark's own setting.
         spark.conf.set("spark.sql.codegen.wholeStage", "false")
         spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         yield spark

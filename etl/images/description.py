@@ -59,9 +59,7 @@ def judge(lake: Lake, backbone: Backbone | None, retry: bool) -> DataFrame:
     measured, shown = F.col("_same").isNotNull(), F.col("_shown").isNotNull()
     state = F.when(F.coalesce("_same", F.lit(False)) & shown, DONE)
     state = state.when(F.col("_refused").isNotNull() & F.lit(not retry), REFUSED).otherwise(TO_DO)
-    return known.select(
-        "image_id", "file", measured.alias("measured"), shown.alias("shown"), state.alias("state")
-    )
+    return known.select("image_id", "file", measured.alias("measured"), shown.alias("shown"), state.alias("state"))
 
 
 def files(judged: DataFrame) -> list[File]:

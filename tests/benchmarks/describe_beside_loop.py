@@ -5,7 +5,7 @@
 
 The images are JPEGs and PNGs of 512 pixels made from the shipped photographs, about 190 kB in the mean, each with
 bytes of its own appended. The loop calls the same functions as the job's workers on bytes in memory, thumbnail and
-embedding included, on one thread, and writes nothing; its rate times the cores is what the job could reach at best.
+embedding included, on one thread, and writes nothing; its rate times the cores is what the job could reach.
 The job's rate is of its second run in one session, on new images: a first pays for the start of the JVM, of
 Python workers and of torch, which is printed beside it. Both take turns in each round.
 """
@@ -18,6 +18,7 @@ import random
 import shutil
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 from measured import PROJECT, load_average
@@ -52,9 +53,9 @@ def main() -> int:
             first = job(lake, some(pictures, WARM_UP, f"{number} warm"), asked.backbone)
             images = some(pictures, asked.images, str(number))
             turns = {
-                "job": lambda: job(lake, images, asked.backbone),
-                "loop": lambda: loop(images, asked.backbone),
-            }  # noqa: B023
+                "job": partial(job, lake, images, asked.backbone),
+                "loop": partial(loop, images, asked.backbone),
+            }
             seconds = {name: turns[name]() for name in sorted(turns, reverse=bool(number % 2))}
             if snapshot.read(str(root), IMAGE_FEATURES).height != WARM_UP + asked.images:
                 print("SOME IMAGES WERE NOT MEASURED")
