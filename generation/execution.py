@@ -6,7 +6,7 @@ is missing and may still succeed, so that it adds nothing when all is done or gi
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from etl.errors import LockHeld
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
-from generation.attempts import STAGE, Outcome, decide, rejects, row
+from generation.attempts import LONGEST_WAIT_SECONDS, STAGE, Outcome, decide, rejects, row
 from generation.devices import places
 from generation.disk import DiskBudget
 from generation.failures import Code, plain
@@ -88,7 +88,7 @@ def start_workers(settings: GenerateSettings) -> Workers:
 
 def carry_out(
     plan: Plan, work: tuple[Work, ...], settings: GenerateSettings, workers: Workers
-) -> Iterator[tuple[Work, Outcome]]:
+) -> Generator[tuple[Work, Outcome]]:
     """Try every generator of `work`, several at a time; yield each as it ends, its row already committed."""
     ordered = largest_first(work)  # so that none of them is left over for the end
     # Twice as many threads as places: each place has a model downloaded ahead while another samples there.
@@ -141,7 +141,8 @@ def record(root: str, plan_id: str, tried: Sequence[tuple[Work, Outcome]]) -> No
     now = datetime.now(UTC)
     refused = [found for work, outcome in tried for found in rejects(plan_id, work.attempt, outcome, now)]
     if refused:
-        snapshot.append(root, REJECTS, refused)
+        # Ingest and describe write there too, whole waves at a time.
+        snapshot.append(root, REJECTS, refused, wait_seconds=LONGEST_WAIT_SECONDS)
     snapshot.append(root, GENERATION_ATTEMPTS, [row(plan_id, work.attempt, outcome) for work, outcome in tried])
 
 

@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ _OUTCOMES = "position long, outcome string"
 
 def carry_out_in_waves(
     plan: Plan, work: Sequence[Work], settings: GenerateSettings, spark: SparkSession
-) -> Iterator[tuple[Work, Outcome]]:
+) -> Generator[tuple[Work, Outcome]]:
     """Try every generator of `work`; yield those of a wave once it has ended and its rows are committed.
 
     Raises ConfigError where a GPU is asked for and Spark has none to give, WaveLost when Spark gives a wave up.

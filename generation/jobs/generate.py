@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -59,12 +59,14 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
     ):
         while work:
             failed = []
-            for tried, outcome in tries(plan, work, settings):
-                new += outcome.images
-                failed += [tried.task] if outcome.code else []
-                bar.update(outcome.images)
-                bar.write(_line(outcome, len(tried.wanted) - outcome.images), file=sys.stderr)
-                breaker.heed(outcome, tried.task.generator.pipeline_class)
+            # Closed at once where the run ends early: what waits in line is not begun any more.
+            with contextlib.closing(tries(plan, work, settings)) as ended:
+                for tried, outcome in ended:
+                    new += outcome.images
+                    failed += [tried.task] if outcome.code else []
+                    bar.update(outcome.images)
+                    bar.write(_line(outcome, len(tried.wanted) - outcome.images), file=sys.stderr)
+                    breaker.heed(outcome, tried.task.generator.pipeline_class)
             work = standing(replace(plan, tasks=tuple(failed)), once).work
             if work:
                 seconds = wait_before(min(again.attempt for again in work), settings.backoff_seconds)
@@ -74,7 +76,7 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
 
 
 @contextlib.contextmanager
-def _driver(settings: GenerateSettings) -> Iterator[Callable[..., Iterator[tuple[Work, Outcome]]]]:
+def _driver(settings: GenerateSettings) -> Iterator[Callable[..., Generator[tuple[Work, Outcome]]]]:
     """Start what carries a plan out. Only the one on Spark needs Java."""
     if settings.driver == "spark":
         from etl.lake.session import session

@@ -1,17 +1,20 @@
 """Where a plan stands: refused images, other tries, what a kill left, and errors of this process."""
 
 import fcntl
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from etl.errors import EnvironmentAtFault
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
 from generation.attempts import Outcome
 from generation.execution import Standing, Work, largest_first, record, standing, sweep, try_generator
 from generation.failures import Code
+from generation.jobs import generate
 from generation.landing import Landing
 from generation.plan import Generator, ModelTask, Plan, make_plan
 from generation.repository import RepoFile, Repository
@@ -129,3 +132,23 @@ def test_the_largest_download_begins_first_and_an_adapters_holds_its_base():
     sizes = {"lab/small": generator("lab/small", 5), "lab/lora": generator("lab/lora", 1, base_size=9)}
     work = [Work(ModelTask(one, ()), (), Landing("x", "p", key), 1) for key, one in sizes.items()]
     assert [one.task.generator.generator_id for one in largest_first(work)] == ["lab/lora", "lab/small"]
+
+
+def test_a_run_that_ends_early_begins_nothing_more(settings, monkeypatch):
+    several = make_plan([generator(f"lab/{n}") for n in range(20)], [], settings)
+    work = standing(several, settings).work
+    begun = []
+
+    def tries(plan, work, settings):
+        try:
+            for one in work:
+                begun.append(one.task.generator.generator_id)
+                outcome = Outcome(begun[-1], Code.HUB_ERROR, "away", 1.0, 0, 0, None, datetime.now(UTC))
+                yield one, outcome
+        finally:
+            begun.append("closed")
+
+    monkeypatch.setattr(generate, "_driver", lambda settings: nullcontext(tries))
+    with pytest.raises(EnvironmentAtFault, match="the last 8 generators all failed with HUB_ERROR: away"):
+        generate._sample(several, Standing(work, 0, 0), settings)
+    assert begun[8:] == ["closed"]
