@@ -141,7 +141,7 @@ def test_a_task_samples_on_the_gpu_that_spark_gave_it(settings, in_a_task, monke
         in_a_task(gpus=(gpu,))
         workers = waves._workers(settings)
         assert (workers.device, workers.places) == ("cuda", 1)
-        assert workers._environment(0)["CUDA_VISIBLE_DEVICES"] == gpu
+        assert workers._variables("home", 0)["CUDA_VISIBLE_DEVICES"] == gpu
 
 
 def test_a_gpu_that_spark_has_not_is_a_configuration_error(spark, settings):
