@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Literal
 
 from etl.errors import EnvironmentAtFault
-from generation.failures import Code
+from generation.failures import OF_IMAGE, Code
 
 LONGEST_WAIT_SECONDS = 600.0
 STOP_AFTER = 8
@@ -45,6 +46,11 @@ class Outcome:
             return "ok"
         return "partial" if self.images else "failed"
 
+    def told(self, wanted: int) -> str:
+        """Return the outcome in a line, of `wanted` images."""
+        counts = f"{self.images} images, {wanted - self.images} refused, {self.seconds:.1f} s"
+        return f"{self.generator_id}: {counts}, {f'{self.code}: {self.message}' if self.code else 'ok'}"
+
 
 def decide(
     missing: int, history: Sequence[Mapping[str, Any]], max_attempts: int, retry: Collection[str] = ()
@@ -58,9 +64,11 @@ def decide(
         return "whole"
     if not history or (last := history[-1])["status"] == "ok" or last["code"] in retry:
         return "try"
+    if last["status"] == "partial" and last["code"] in OF_IMAGE:  # the refused ones are not among the missing
+        return "try"
     if Code(last["code"]).permanent:
         return "given-up"
-    failed = sum(1 for attempt in history if attempt["status"] != "ok")
+    failed = sum(1 for _ in takewhile(lambda attempt: attempt["status"] != "ok", reversed(history)))
     return "try" if failed < max_attempts else "given-up"
 
 

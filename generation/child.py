@@ -41,6 +41,8 @@ class Job:
     """The adapter's weights file, laid over the pipeline in `folder`."""
     planned: tuple[Request, ...] = ()
     """All of the model's requests, by which batches are cut; by default those to send."""
+    landed: int = 0
+    """Images of the model that are there already."""
     batch_size: int = 1
     image_seconds: float | None = None
     """Longest that a loaded model may take for an image."""
@@ -117,19 +119,18 @@ def sample_model(job: Job, sender: Sender) -> None:
 
     from generation.batches import batches
     from generation.loading import load
-    from generation.nsfw import Judge, Scorer
     from generation.sampling import library_versions
 
     torch.set_num_threads(1)
     started = time.monotonic()
     pipeline = load(job.folder, job.adapter, job.variant, job.device, job.dtype)
-    judge = Judge(Scorer(job.scorer, job.device), job.threshold, job.withhold) if job.scorer else None
+    judge = _judge(job)
     sender.loaded(time.monotonic() - started)
     versions = library_versions(job.device)
     wanted = {request.request_id for request in job.requests}
     ladder = Ladder(pipeline, judge, job.batch_size)
     # What has landed before counts: a model that gave images does not lose the rest for the first bad ones.
-    good, bad = max(0, len(job.planned) - len(job.requests)), 0
+    good, bad = job.landed, 0
     for batch in batches(job.planned or job.requests, job.batch_size):
         if wanted.isdisjoint(request.request_id for request in batch):
             continue
@@ -145,6 +146,18 @@ def sample_model(job: Job, sender: Sender) -> None:
                 good += 1
                 content, facts = image
                 sender.image(content, request_id=request.request_id, library_versions=versions, **facts)
+
+
+def _judge(job: Job) -> Any:
+    """Return who looks at the images, if anybody is to; that a scorer does not load is no fault of the model."""
+    from generation.nsfw import Judge, Scorer
+
+    if job.scorer is None:
+        return None
+    try:
+        return Judge(Scorer(job.scorer, job.device), job.threshold, job.withhold)
+    except Exception as error:
+        raise GenerationFailure(Code.CRASH, f"the NSFW scorer: {type(error).__name__}: {error}") from error
 
 
 class Ladder:

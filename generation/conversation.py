@@ -58,6 +58,7 @@ class Conversation:
         self._patience = job.image_seconds * job.batch_size if job.image_seconds else math.inf
         self._refused: dict[str, tuple[Code, str]] = {}
         self._used = Used()
+        self._loaded = False
         self._end: tuple[Code | None, str] | None = None
         self._broken: str | None = None
 
@@ -103,7 +104,7 @@ class Conversation:
     def _comes(self) -> bool:
         """Wait for a message; False once an image is late, or when a child outlives even its kill."""
         left = max(0.0, self._until - time.monotonic())
-        patience = math.inf if self._used.load_seconds is None else self._patience
+        patience = self._patience if self._loaded else math.inf
         if self._connection.poll(min(patience, left)):
             return True
         if patience < left:
@@ -113,6 +114,7 @@ class Conversation:
     def _take(self, said: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
         """Act on one message; return an image where it brings one. Raises anything for what is no message."""
         self._used = Used(**{f.name: _number(said[f.name]) for f in fields(Used)})
+        self._loaded |= self._used.load_seconds is not None
         match said["kind"]:
             case "image":
                 format_ = self._open.pop(said["request_id"])

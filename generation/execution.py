@@ -6,7 +6,8 @@ is missing and may still succeed, so that it adds nothing when all is done or gi
 
 import contextlib
 import shutil
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,10 @@ from generation.model_run import run_model
 from generation.plan import ModelTask, Plan, Request
 from generation.settings import GenerateSettings
 from generation.workers import Workers
+
+LOOK_EVERY_SECONDS = 1.0
+"""How often who waits for a generator's lock looks whether the job is stopping."""
+PERMANENT = {str(code) for code in Code if code.permanent}
 
 
 @dataclass(frozen=True)
@@ -52,31 +57,40 @@ class Standing:
     work: tuple[Work, ...]
     already_there: int
     given_up: int
+    exhausted: frozenset[str] = frozenset()
+    """Codes that may pass, at which generators had their last try."""
 
 
 def standing(plan: Plan, settings: GenerateSettings) -> Standing:
     """Return what is left of `plan`. Writes the row that a kill kept from a generator that had all its images."""
     history, retry = _history(settings.root, plan.plan_id), settings.retry or []
-    refused = _refused(settings.root, plan.plan_id, retry)
-    work, there, given_up = [], 0, 0
+    refused = _refused(settings.root, plan.plan_id)
+    final = {key for key, code in refused.items() if code not in retry}
+    work, there, given_up, exhausted = [], 0, 0, set()
     for task in plan.tasks:
         generator_id = task.generator.generator_id
         landing = Landing(settings.root, plan.plan_id, generator_id)
         done = landing.there(request.request_id for request in task.requests)
         missing = [request for request in task.requests if request.request_id not in done]
-        wanted = tuple(request for request in missing if request.request_id not in refused)
+        wanted = tuple(request for request in missing if request.request_id not in final)
         tried = history.get(generator_id, [])
         attempt = max((past["attempt"] for past in tried), default=0) + 1
         there, given_up = there + len(done), given_up + len(missing) - len(wanted)
-        match decide(len(wanted), tried, settings.max_attempts, retry):
+        decision = decide(len(wanted), tried, settings.max_attempts, retry)
+        if any(request.request_id in refused for request in wanted):  # by a code that is to be retried
+            decision = "try"
+        match decision:
             case "try" if not task.generator.refused:
                 work.append(Work(task, wanted, landing, attempt))
-            case "try" | "given-up":
+            case "try":
                 given_up += len(wanted)
+            case "given-up":
+                given_up += len(wanted)
+                exhausted |= {tried[-1]["code"]} - PERMANENT
             case "whole" if not missing and (not tried or tried[-1]["status"] != "ok"):
                 done_before = Work(task, (), landing, attempt)
                 record(settings.root, plan.plan_id, [(done_before, _completed(generator_id))])
-    return Standing(tuple(work), there, given_up)
+    return Standing(tuple(work), there, given_up, frozenset(exhausted))
 
 
 def start_workers(settings: GenerateSettings) -> Workers:
@@ -119,7 +133,7 @@ def try_generator(
     """
     generator_id, started = task.generator.generator_id, datetime.now(UTC)
     try:
-        with table_lock(settings.root, _lock_of(slug(generator_id)), wait_seconds=settings.deadline_seconds):
+        with _alone(settings.root, slug(generator_id), settings.deadline_seconds, workers):
             done = landing.there(request.request_id for request in wanted)
             left = tuple(request for request in wanted if request.request_id not in done)
             outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
@@ -129,8 +143,25 @@ def try_generator(
         return Outcome(generator_id, Code.CRASH, message, 0.0, 0, 0, None, started)
 
 
+@contextlib.contextmanager
+def _alone(root: str, folder: str, seconds: float, workers: Workers) -> Iterator[None]:
+    """Hold a generator's lock. Raises LockHeld once it took too long, or when the job is stopping."""
+    until = time.monotonic() + seconds
+    with contextlib.ExitStack() as held:
+        while True:
+            wait = min(LOOK_EVERY_SECONDS, max(0.0, until - time.monotonic()))
+            try:
+                held.enter_context(table_lock(root, _lock_of(folder), wait_seconds=wait))
+                break
+            except LockHeld:
+                if workers.stopping.is_set() or time.monotonic() >= until:
+                    raise
+        yield
+
+
 def sweep(root: str) -> None:
-    """Remove the downloads that a kill left, but for those of a generator that is still worked at elsewhere."""
+    """Remove what a kill left: models' homes, and downloads but for those that are still worked at elsewhere."""
+    shutil.rmtree(Path(root).resolve() / "landing" / "home", ignore_errors=True)
     for folder in (Path(root).resolve() / "landing" / "downloads").glob("*"):
         with contextlib.suppress(LockHeld), table_lock(root, _lock_of(folder.name)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -167,12 +198,12 @@ def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _refused(root: str, plan_id: str, retry: Sequence[str]) -> set[str]:
-    """Return the ids of the plan's requests that were refused for good."""
+def _refused(root: str, plan_id: str) -> dict[str, str]:
+    """Return the codes of the plan's requests that were refused, by their ids."""
     if not snapshot.exists(root, REJECTS):
-        return set()
-    of_plan = (pl.col("stage") == STAGE) & (pl.col("run_id") == plan_id) & ~pl.col("code").is_in(retry)
-    return set(snapshot.scan(root, REJECTS).filter(of_plan).select("key").collect()["key"])
+        return {}
+    of_plan = (pl.col("stage") == STAGE) & (pl.col("run_id") == plan_id)
+    return dict(snapshot.scan(root, REJECTS).filter(of_plan).select("key", "code").collect().iter_rows())
 
 
 def _lock_of(folder: str) -> str:

@@ -62,6 +62,10 @@ _TRANSIENT = {
 }
 
 
+OF_IMAGE = {Code.NAN_IMAGE, Code.FLAT_IMAGE, Code.WRONG_SIZE, Code.NSFW_IMAGE}
+"""Refusals of one image, which say nothing of the others that the model makes."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no more memory: torch's CPU allocator raises a plain RuntimeError."""
     said = f"{type(error).__name__}: {error}".lower()

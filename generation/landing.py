@@ -15,6 +15,7 @@ from typing import Any
 
 from etl import durable
 from etl.faults import fault_point
+from etl.images.sources import record_of
 from generation.encoding import SUFFIXES
 
 RECORDS = "records.jsonl"
@@ -68,7 +69,7 @@ class Landing:
         if not manifest.exists():
             return []
         *lines, _ = manifest.read_bytes().split(b"\n")
-        return [record for line in lines if (record := _record(line)) is not None]
+        return [record for line in lines if (record := record_of(line)) is not None]
 
     def _has_its_size(self, record: Record) -> bool:
         file = self.folder / record["file"]
@@ -87,14 +88,6 @@ def slug(generator_id: str) -> str:
         return generator_id.replace("/", "--")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", generator_id).strip("-")[:100]
     return f"{readable}--{hashlib.sha256(generator_id.encode()).hexdigest()[:12]}"
-
-
-def _record(line: bytes) -> Record | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and {"request_id", "file", "sha256"} <= set(found) else None
 
 
 def _line(record: Record) -> str:

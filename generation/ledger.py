@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from generation.attempts import decide
+from generation.failures import OF_IMAGE
 from generation.landing import slug
 
 LONGEST_LIST = 5
@@ -88,7 +89,8 @@ def ledger(
         ended[state] += 1
         images, images_asked = images + made, images_asked + wanted
         if state in ("partial", "failed"):
-            again += decide(1, tries, max_attempts) == "try"
+            # Of a model that lacks some images for what they show, those were refused for good.
+            again += tries[-1]["code"] not in OF_IMAGE and decide(1, tries, max_attempts) == "try"
     costs = attempts.group_by("generator_id").agg(pl.col("seconds").sum(), pl.col("download_bytes").max())
     took = dict(costs.select("generator_id", "seconds").iter_rows())
     sizes = dict(plan.select("generator_id", "download_bytes").iter_rows())

@@ -100,10 +100,11 @@ def _run(
     download = _vetted(task.generator, settings)
     with workers.disk.reserve(download.size):
         try:
-            landed.download_bytes, clock = download.size, time.monotonic()
+            clock = time.monotonic()
             _fetch(task.generator, download, settings, folder, workers.stopping)
-            landed.download_seconds = round(time.monotonic() - clock, 3)
-            job = _job(task, wanted, download, settings, workers.device, folder)
+            landed.download_bytes, landed.download_seconds = download.size, round(time.monotonic() - clock, 3)
+            there = len(landing.there(request.request_id for request in task.requests))
+            job = _job(task, wanted, download, settings, workers.device, folder, there)
             ending = _sampled(job, task.generator, landing, settings, workers, landed)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -162,6 +163,7 @@ def _job(
     settings: GenerateSettings,
     device: str,
     folder: Path,
+    there: int,
 ) -> Job:
     on_cpu = device == "cpu"
     batched = DEFAULTS[task.generator.pipeline_class].batched
@@ -169,6 +171,7 @@ def _job(
         folder=folder / "pipeline",
         requests=tuple(wanted),
         planned=task.requests,
+        landed=there,
         batch_size=(settings.batch_size or (1 if on_cpu else LARGEST)) if batched else 1,
         limits=Limits(
             cpu_seconds=math.ceil(settings.deadline_seconds) + 60,

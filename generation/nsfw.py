@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
 from etl.errors import ConfigError
 from generation.failures import Code, GenerationFailure
@@ -39,6 +40,12 @@ def check(folder: str | None) -> None:
             "not for all audiences to nsfw, in config.json (id2label)"
         )
     _read(files / "preprocessor_config.json", option)
+    for weights in files.glob("*.safetensors"):
+        try:
+            with safe_open(weights, "np"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ConfigError(f"{option}: {weights.name} cannot be read ({error}); download it again") from error
 
 
 def telling(names: Mapping[Any, str]) -> list[Any]:
@@ -90,8 +97,15 @@ class Judge:
         self._scorer, self._threshold, self._refuse = scorer, threshold, refuse
 
     def __call__(self, pixels: np.ndarray) -> bool:
-        """Return whether the image is to be marked. Raises GenerationFailure(NSFW_IMAGE)."""
-        score = self._scorer(pixels)
+        """Return whether the image is to be marked. Raises GenerationFailure: NSFW_IMAGE, and CRASH for the
+        scorer's own.
+
+        What the scorer cannot do is no fault of the model, and so nothing that is final.
+        """
+        try:
+            score = self._scorer(pixels)
+        except Exception as error:
+            raise GenerationFailure(Code.CRASH, f"the NSFW scorer: {type(error).__name__}: {error}") from error
         if score >= self._threshold and self._refuse:
             raise GenerationFailure(Code.NSFW_IMAGE, f"scored {score:.3f}, withheld from {self._threshold:g} on")
         return score >= self._threshold

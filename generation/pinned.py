@@ -29,7 +29,8 @@ DECIDING = (
     *("vary_steps", "vary_guidance", "vary_schedulers", "vary_size", "formats", "quality", "subsampling"),
 )
 """Settings that decide what is asked of a generator. Not how many images: more of them ask for the same first
-ones."""
+ones, but where three and more share a prompt."""
+_NUMBER = "images_per_generator"
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ def pinned_plan(settings: GenerateSettings, now: datetime) -> Plan:
     before = read(settings.root, settings.plan) if settings.plan else None
     if before:
         _require_same(before, settings)
-    generators = [_held(found, before) for found in wanted_generators(settings)]
+    found = [_held(one, before) for one in wanted_generators(settings)]
+    wanted = {one.generator_id for one in found}
+    generators = _dealt_to(found, before, settings)
     prompts: Sequence[Prompt] = before.prompts if before else ()
     if any(map(takes_prompts, generators)):
         if prompts:
             print(f"generate: plan {settings.plan} goes on with its {len(prompts)} prompts", file=sys.stderr)
         prompts = prompts or read_prompts(settings.root, settings.prompts, settings.endpoint)
-    plan = make_plan(generators, [prompt.text for prompt in prompts], settings)
+    whole = make_plan(generators, [prompt.text for prompt in prompts], settings)
+    plan = replace(whole, tasks=tuple(t for t in whole.tasks if t.generator.generator_id in wanted))
     record_prompts(settings.root, prompts, plan, now)
     if settings.plan:
         known = {**(before.generators if before else {}), **{g.generator_id: g for g in generators}}
@@ -109,9 +113,26 @@ def _held(found: Generator, before: Pinned | None) -> Generator:
     return replace(pinned, images=found.images, refused=refused, licence=found.licence, nsfw=found.nsfw)
 
 
+def _dealt_to(found: list[Generator], before: Pinned | None, settings: GenerateSettings) -> list[Generator]:
+    """Return whom prompts are assigned to. Raises ConfigError for a generator that joins where they are dealt out.
+
+    Disjoint prompts depend on all the generators among which they are dealt: those that the plan was begun with.
+    """
+    if settings.prompt_assignment != "disjoint" or before is None:
+        return found
+    here = {one.generator_id: one for one in found}
+    if joining := sorted(set(here) - set(before.generators)):
+        raise ConfigError(
+            f"the disjoint prompts of plan '{settings.plan}' are dealt out already: {', '.join(joining[:5])} "
+            "cannot join it; give them a plan of their own"
+        )
+    return [here.get(key, pinned) for key, pinned in before.generators.items()]
+
+
 def _require_same(before: Pinned, settings: GenerateSettings) -> None:
     then, now = before.settings, _deciding(settings)
-    if changed := [name for name in DECIDING if name in then and then[name] != now[name]]:
+    names = [*DECIDING, *([_NUMBER] if settings.images_per_prompt > 2 else [])]
+    if changed := [name for name in names if name in then and then[name] != now[name]]:
         differ = "; ".join(f"--{name} was {json.dumps(then[name])}" for name in changed)
         raise ConfigError(
             f"the plan '{settings.plan}' was begun otherwise ({differ}): give the same, or another --plan"
@@ -119,7 +140,7 @@ def _require_same(before: Pinned, settings: GenerateSettings) -> None:
 
 
 def _deciding(settings: GenerateSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in DECIDING}
+    return {name: getattr(settings, name) for name in (*DECIDING, _NUMBER)}
 
 
 def _write(root: str, plan: str, pinned: Pinned) -> None:

@@ -12,6 +12,9 @@ from generation.failures import Code
 
 PLAN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Names of plans name folders too."""
+LARGEST = 1_000_000
+"""Seconds and gigabytes; the system's own limits lie beyond it."""
+MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class GenerateSettings:
             found.append(f"--endpoint must be an http(s) address, not '{self.endpoint}'")
         if self.plan is not None and not re.fullmatch(PLAN_NAME, self.plan):
             found.append(
-                "--plan may hold letters, digits, '.', '_' and '-' only, and must begin with one of the first"
+                "--plan may hold letters, digits, '.', '_' and '-' only, 64 in all, and must begin with one of "
+                "the first"
             )
         found += self._problems_of_files()
         for key in ("images_per_generator", "images_per_prompt", "max_attempts", "wave_size"):
@@ -118,6 +122,10 @@ class GenerateSettings:
                 found.append(f"--{key} must be at least 1")
         if self.prompt_assignment not in SCHEMES:
             found.append(f"--prompt_assignment must be one of {', '.join(SCHEMES)}; not {self.prompt_assignment}")
+        if self.generators == []:
+            found.append("--generators must name some; leave it out for all that are eligible")
+        if self.guidance is not None and self.guidance < 0:
+            found.append("--guidance must not be negative")
         if self.device not in ("auto", "cpu", "cuda"):
             found.append(f"--device must be 'auto', 'cpu' or 'cuda', not '{self.device}'")
         if self.driver not in ("pool", "spark"):
@@ -138,8 +146,12 @@ class GenerateSettings:
         if self.backoff_seconds < 0:
             found.append("--backoff_seconds must not be negative")
         for key in ("deadline_seconds", "image_seconds", "memory_gb", "max_model_gb", "max_disk_gb"):
-            if getattr(self, key) <= 0:
-                found.append(f"--{key} must be positive")
+            if not 0 < getattr(self, key) <= LARGEST:
+                found.append(f"--{key} must be positive, and {LARGEST:,} at most")
+        if self.steps is not None and self.steps > MOST_STEPS:
+            found.append(f"--steps must be {MOST_STEPS:,} at most")
+        if re.search("[\\0\ud800-\udfff]", self.negative_prompt or ""):
+            found.append("--negative_prompt must be Unicode text without NUL")
         return found
 
     def _problems_of_files(self) -> list[str]:

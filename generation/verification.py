@@ -14,7 +14,7 @@ from etl.images.sources import complete_lines
 from etl.lake import snapshot
 from etl.lake.schemas import IMAGES
 from generation.comparison import Result, Row, Verdict, compared, result
-from generation.failures import Code
+from generation.failures import OF_IMAGE, Code
 from generation.inputs import planned_generators
 from generation.landing import RECORDS, Landing
 from generation.model_run import run_model
@@ -24,9 +24,6 @@ from generation.rebuilding import rebuilt, why_not
 from generation.settings import GenerateSettings
 from generation.verify_settings import VerifySettings
 from generation.workers import Workers
-
-_OF_IMAGE = {Code.NAN_IMAGE, Code.FLAT_IMAGE, Code.WRONG_SIZE, Code.NSFW_IMAGE}
-"""Refusals of an image that the model did make."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def _verified(group: Group, settings: VerifySettings, folder: Path, workers: Wor
             made = (landing.folder / record["file"]).read_bytes()
             results.append(compared(row, record, made, settings.tolerance))
         else:
-            verdict = Verdict.DIFFERENT if outcome.code in _OF_IMAGE else Verdict.UNAVAILABLE
+            verdict = Verdict.DIFFERENT if outcome.code in OF_IMAGE else Verdict.UNAVAILABLE
             results.append(result(row, verdict, f"{outcome.code}: {outcome.message}"))
     shutil.rmtree(folder, ignore_errors=True)
     return results

@@ -31,10 +31,12 @@ _SPLIT_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class File:
-    """A data file of `images`, and how many of its images are DONE, REFUSED and TO_DO."""
+    """A data file of `images`, and how many of its images are DONE, REFUSED and TO_DO; of these, measured
+    before."""
 
     path: str
     counts: dict[str, int]
+    again: int = 0
 
 
 def judge(lake: Lake, backbone: Backbone | None, retry: bool) -> DataFrame:
@@ -65,9 +67,13 @@ def judge(lake: Lake, backbone: Backbone | None, retry: bool) -> DataFrame:
 def files(judged: DataFrame) -> list[File]:
     """Return the files of `images` with their counts, in the order of their names."""
     counts: dict[str, dict[str, int]] = {}
-    for row in judged.groupBy("file", "state").count().collect():
-        counts.setdefault(row["file"], {})[row["state"]] = row["count"]
-    return [File(path, counts[path]) for path in sorted(counts)]
+    again: dict[str, int] = {}
+    counted = (F.count("*").alias("images"), F.count_if("measured").alias("measured"))
+    for row in judged.groupBy("file", "state").agg(*counted).collect():
+        counts.setdefault(row["file"], {})[row["state"]] = row["images"]
+        if row["state"] == TO_DO:
+            again[row["file"]] = row["measured"]
+    return [File(path, counts[path], again.get(path, 0)) for path in sorted(counts)]
 
 
 def waves(held: list[File], size: int) -> Iterator[list[File]]:
@@ -91,38 +97,37 @@ def describe_wave(
     Measures are committed last: an image that has them has a thumbnail.
     """
     paths = [file.path for file in wave]
-    asked = judged.where((F.col("state") == TO_DO) & F.col("file").isin(paths)).select(
-        "image_id", "measured", "shown"
-    )
+    asked = judged.where((F.col("state") == TO_DO) & F.col("file").isin(paths)).select("image_id", "shown")
     # Safe to read as plain Parquet: no table of the lake has deletion vectors, column mapping or partitions.
     rows = lake.spark.read.schema(IMAGES.schema).parquet(*[unquote(path) for path in paths])
     rows = rows.select("image_id", "generator_id", "label", "bytes").join(F.broadcast(asked), on="image_id")
     found = describe(rows, thumbnail_edge, backbone).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         with _splits(lake.spark):
-            counts = {row["refused"]: row["count"] for row in _by_refusal(found).collect()}
-        thumbnails = _thumbnails(found)
-        if not thumbnails.isEmpty():
-            order = ("generator_id", "image_id")
-            lake.add(THUMBNAILS, thumbnails.repartitionByRange(*order).sortWithinPartitions(*order))
+            refused, measured, thumbnails = found.select(
+                F.count("code"), F.count_if(F.col("code").isNull()), F.count("jpeg")
+            ).collect()[0]
+        if thumbnails:
+            lake.add(THUMBNAILS, _thumbnails(found))
         fault_point("describe:after-thumbnails")
-        if counts.get(True):
-            refused = found.where(F.col("code").isNotNull())
-            lake.reject(STAGE, refused.withColumns({"key": F.col("image_id"), "sha256": F.col("image_id")}), RUN)
-        if counts.get(False):
-            write = lake.add if asked.where("measured").isEmpty() else lake.upsert
+        if refused:
+            lake.reject(STAGE, _refusals(found), RUN)
+        if measured:
+            write = lake.upsert if any(file.again for file in wave) else lake.add
             write(IMAGE_FEATURES, _features(found, backbone, now))
     finally:
         found.unpersist()
-    return counts.get(False, 0), counts.get(True, 0)
+    return measured, refused
 
 
-def _by_refusal(found: DataFrame) -> DataFrame:
-    return found.groupBy(F.col("code").isNotNull().alias("refused")).count()
+def _refusals(found: DataFrame) -> DataFrame:
+    return found.where(F.col("code").isNotNull()).withColumns(
+        {"key": F.col("image_id"), "sha256": F.col("image_id")}
+    )
 
 
 def _thumbnails(found: DataFrame) -> DataFrame:
-    return found.where(F.col("jpeg").isNotNull()).select(
+    rows = found.where(F.col("jpeg").isNotNull()).select(
         "image_id",
         "generator_id",
         "label",
@@ -130,6 +135,8 @@ def _thumbnails(found: DataFrame) -> DataFrame:
         F.col("thumbnail_height").alias("height"),
         "jpeg",
     )
+    # A file a wave, about 100 MB: for a page of one generator's images a reader then needs one place in it.
+    return rows.coalesce(1).sortWithinPartitions("generator_id", "image_id")
 
 
 def _features(found: DataFrame, backbone: Backbone | None, now: datetime) -> DataFrame:
@@ -139,7 +146,7 @@ def _features(found: DataFrame, backbone: Backbone | None, now: datetime) -> Dat
         "described_at": F.lit(now),
     }
     rows = found.where(F.col("code").isNull()).withColumns(stamps).select(*IMAGE_FEATURES.columns)
-    return rows.hint("rebalance")  # few files instead of one a task
+    return rows.coalesce(1)  # not a file a task
 
 
 @contextlib.contextmanager

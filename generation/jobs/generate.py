@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for generator in closed:
             print(f"generate: {generator.generator_id}: not sampled, {generator.refused}", file=sys.stderr)
         note += f", {len(closed)} of them not eligible any more"
+    if codes := ", ".join(sorted(left.exhausted)):
+        print(f"generate: last tries ended with {codes}; --retry '[{codes}]' gives another", file=sys.stderr)
     return stage.finish(plan.images, new, refused + left.given_up, left.already_there, note)
 
 
@@ -65,7 +67,7 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
                     new += outcome.images
                     failed += [tried.task] if outcome.code else []
                     bar.update(outcome.images)
-                    bar.write(_line(outcome, len(tried.wanted) - outcome.images), file=sys.stderr)
+                    bar.write(f"generate: {outcome.told(len(tried.wanted))}", file=sys.stderr)
                     breaker.heed(outcome, tried.task.generator.pipeline_class)
             work = standing(replace(plan, tasks=tuple(failed)), once).work
             if work:
@@ -88,12 +90,6 @@ def _driver(settings: GenerateSettings) -> Iterator[Callable[..., Generator[tupl
     else:
         with start_workers(settings) as workers:
             yield partial(carry_out, workers=workers)
-
-
-def _line(outcome: Outcome, lost: int) -> str:
-    counts = f"{outcome.images} images, {lost} refused, {outcome.seconds:.1f} s"
-    verdict = "ok" if outcome.code is None else f"{outcome.code}: {outcome.message}"
-    return f"generate: {outcome.generator_id}: {counts}, {verdict}"
 
 
 if __name__ == "__main__":

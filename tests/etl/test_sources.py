@@ -100,10 +100,26 @@ def test_generated_images_come_with_what_their_record_says(tmp_path):
 
 def test_a_torn_last_line_is_left_out(tmp_path):
     path = tmp_path / "records.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": \xc3')
-    assert list(complete_lines(path)) == [{"a": 1}, {"a": 2}]
+    lines = [{"request_id": key, "file": f"{key}.png", "sha256": key} for key in "ab"]
+    path.write_bytes("".join(json.dumps(line) + "\n" for line in lines).encode() + b'{"a": \xc3')
+    assert list(complete_lines(path)) == lines
 
 
 def test_nothing_generated_is_nothing_usable(tmp_path):
     with pytest.raises(NothingUsable, match="run `forensics generate` first"):
         generated_plans(str(tmp_path))
+
+
+def test_a_damaged_line_of_a_landing_is_a_refused_entry_and_the_others_are_listed(tmp_path):
+    folder = tmp_path / "landing" / "images" / "p" / "lab--a"
+    folder.mkdir(parents=True)
+    good = {"request_id": "r", "file": "r.png", "sha256": "0" * 64, "generator_id": "lab/a"}
+    lines = [b"\0\0", b'{"a": 1}', json.dumps(good).encode(), json.dumps({**good, "file": "../r.png"}).encode()]
+    (folder / "records.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    [plan] = generated_plans(str(tmp_path))
+    assert [(entry["key"], entry.get("code")) for entry in plan.entries()] == [
+        ("lab--a/records.jsonl:1", "BAD_RECORD"),
+        ("lab--a/records.jsonl:2", "BAD_RECORD"),
+        ("lab--a/r.png", None),
+        ("lab--a/records.jsonl:4", "BAD_RECORD"),
+    ]

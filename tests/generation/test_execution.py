@@ -1,9 +1,11 @@
 """Where a plan stands: refused images, other tries, what a kill left, and errors of this process."""
 
 import fcntl
+import threading
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,7 +93,42 @@ def test_refused_images_are_wanted_again_when_their_code_is_named(plan, settings
     key = plan.tasks[0].requests[0].request_id
     tried(plan, settings, Code.FLAT_IMAGE, refused={key: FLAT})
     again = GenerateSettings(**{**vars(settings), "retry": ["FLAT_IMAGE"]})
-    assert key in wanted(standing(plan, again)) and not wanted(standing(plan, settings))
+    assert key in wanted(standing(plan, again)) and key not in wanted(standing(plan, settings))
+
+
+def test_of_several_refusals_those_of_the_named_code_are_wanted_again(plan, settings):
+    flat, nsfw, _ = (request.request_id for request in plan.tasks[0].requests)
+    land(plan, settings, 2)
+    tried(plan, settings, Code.FLAT_IMAGE, 1, {flat: FLAT, nsfw: (Code.NSFW_IMAGE, "scored")})
+    again = GenerateSettings(**{**vars(settings), "retry": ["NSFW_IMAGE"]})
+    assert wanted(standing(plan, again)) == [nsfw]
+
+
+def test_a_model_with_a_refused_image_makes_its_lost_ones_again(plan, settings):
+    ids = [request.request_id for request in plan.tasks[0].requests]
+    tried(plan, settings, Code.FLAT_IMAGE, 2, {ids[0]: FLAT})
+    assert wanted(standing(plan, settings)) == ids[1:]
+
+
+def test_last_tries_at_what_may_pass_are_named(plan, settings):
+    for attempt in (1, 2, 3):
+        tried(plan, settings, Code.HUB_ERROR, attempt=attempt)
+    left = standing(plan, settings)
+    assert (left.work, left.given_up, left.exhausted) == ((), 3, {"HUB_ERROR"})
+    assert not standing(plan, GenerateSettings(**{**vars(settings), "retry": ["HUB_ERROR"]})).exhausted
+
+
+def test_who_waits_for_a_generators_lock_goes_when_the_job_stops(plan, settings):
+    patient = GenerateSettings(**{**vars(settings), "deadline_seconds": 3600.0})
+    with table_lock(settings.root, "landing/lab--a"):
+        pass
+    stopping = threading.Event()
+    threading.Timer(0.3, stopping.set).start()
+    with open(Path(settings.root) / ".locks" / "landing__lab--a.lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        landing, workers = Landing(settings.root, "p", "lab/a"), SimpleNamespace(stopping=stopping)
+        outcome = try_generator(plan.tasks[0], plan.tasks[0].requests, landing, patient, workers)
+    assert outcome.code is Code.CRASH and "LockHeld" in outcome.message
 
 
 def test_another_plans_refusals_count_for_nothing(plan, settings):
@@ -118,7 +155,8 @@ def test_a_generator_at_which_another_process_works_is_not_given_up(plan, settin
     with open(Path(settings.root) / ".locks" / "landing__lab--a.lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         landing = Landing(settings.root, "p", "lab/a")
-        outcome = try_generator(task, task.requests, landing, settings, workers=None)  # type: ignore[arg-type]
+        workers = SimpleNamespace(stopping=threading.Event())
+        outcome = try_generator(task, task.requests, landing, settings, workers)
         assert outcome.code is not None and not outcome.code.permanent
         assert "LockHeld" in outcome.message
         (Path(settings.root) / "landing" / "downloads" / "lab--a").mkdir(parents=True)

@@ -47,7 +47,18 @@ def test_a_line_of_an_older_version_without_a_size_counts_by_its_hash(landing):
     assert landing.there("ab") == {"b"}
 
 
-@pytest.mark.parametrize("damage", [b"\0\0\0", b"[1]", b'{"request_id": "a"}', b"\xff{"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\0\0\0",
+        b"[1]",
+        b'{"request_id": "a"}',
+        b"\xff{",
+        b"[" * 100_000,
+        b'{"request_id": "a", "file": 5, "sha256": ""}',
+        b'{"request_id": "a", "file": "../b.png", "sha256": ""}',
+    ],
+)
 def test_a_damaged_line_costs_its_own_image_alone(landing, damage):
     manifest = landing.folder / RECORDS
     manifest.write_bytes(damage + b"\n" + manifest.read_bytes().split(b"\n", 1)[1])

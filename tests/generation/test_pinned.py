@@ -136,6 +136,24 @@ def test_every_setting_decides_what_is_asked_or_is_known_not_to():
     assert not others & {*DECIDING}
 
 
+def test_disjoint_prompts_stay_dealt_as_they_were_and_nobody_joins(root):
+    dealt = {"prompt_assignment": "disjoint", "images_per_generator": 2}
+    before = asked(pinned_plan(settings(root, **dealt), NOW))
+    assert asked(pinned_plan(settings(root, generators=["lab/sd"], **dealt), NOW))["lab/sd"] == before["lab/sd"]
+    snapshot.append(root, MODELS, [model("lab/new")])
+    snapshot.append(root, GENERATORS, [generator("lab/new")])
+    with pytest.raises(
+        ConfigError, match="dealt out already: lab/new cannot join it; give them a plan of their own"
+    ):
+        pinned_plan(settings(root, **dealt), NOW)
+
+
+def test_another_number_of_images_is_refused_where_three_share_a_prompt(root):
+    pinned_plan(settings(root, images_per_prompt=3), NOW)
+    with pytest.raises(ConfigError, match="--images_per_generator was 4"):
+        pinned_plan(settings(root, images_per_prompt=3, images_per_generator=5), NOW)
+
+
 def test_an_adapter_whose_base_was_closed_is_refused_and_keeps_its_requests(root):
     before = asked(pinned_plan(settings(root), NOW))
     change(root, "lab/sd", eligible=False, reason="GATED")

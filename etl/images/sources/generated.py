@@ -8,6 +8,8 @@ from typing import Any
 from etl.errors import NothingUsable
 from etl.images.sources.entry import Entry, Files
 
+_NEEDED = ("request_id", "file", "sha256")
+
 
 class Generated(Files):
     """One plan: per generator, images beside a records.jsonl."""
@@ -38,7 +40,11 @@ class Generated(Files):
 
     def entries(self) -> Iterator[Entry]:
         for manifest in sorted(self.plan.glob("*/records.jsonl")):
-            for record in complete_lines(manifest):
+            for number, record in enumerate(_lines(manifest), start=1):
+                if record is None or not isinstance(record.get("generator_id"), str):
+                    key = f"{manifest.parent.name}/{manifest.name}:{number}"
+                    yield {"key": key, "label": 1, "code": "BAD_RECORD", "detail": "the line is no image's record"}
+                    continue
                 yield {
                     "key": f"{manifest.parent.name}/{record['file']}",
                     "path": str((manifest.parent / record["file"]).resolve()),
@@ -60,8 +66,23 @@ def generated_plans(root: str) -> list[Generated]:
 
 
 def complete_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a file that grows by whole lines; a torn last line, from a kill, is left out."""
+    """Yield the records of a file that grows by whole lines; a torn last line and damaged ones are left out."""
+    return (record for record in _lines(path) if record is not None)
+
+
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """Return an image's record: an object whose `request_id`, `file` (a bare name) and `sha256` are texts; else
+    None."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in _NEEDED):
+        return None
+    return found if Path(found["file"]).name == found["file"] else None
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
     # Split at line feeds only: Unicode's other line ends may stand within a prompt.
     *lines, _torn = path.read_bytes().split(b"\n")
-    for line in lines:
-        yield json.loads(line)
+    return map(record_of, lines)
