@@ -69,7 +69,8 @@ class Landing:
         if not manifest.exists():
             return []
         *lines, _ = manifest.read_bytes().split(b"\n")
-        return [record for line in lines if (record := record_of(line)) is not None]
+        records = [record for line in lines if (record := record_of(line)) is not None]
+        return [record for record in records if isinstance(record.get("request_id"), str)]
 
     def _has_its_size(self, record: Record) -> bool:
         file = self.folder / record["file"]

@@ -130,7 +130,7 @@ def _verified(group: Group, settings: VerifySettings, folder: Path, workers: Wor
     landing = Landing(run.root, "verify", group.generator.generator_id)
     outcome = run_model(ModelTask(group.generator, planned), wanted, landing, run, workers)
     manifest = landing.folder / RECORDS
-    records = {line["request_id"]: line for line in complete_lines(manifest)} if manifest.exists() else {}
+    records = {line.get("request_id"): line for line in complete_lines(manifest)} if manifest.exists() else {}
     results = []
     for row, request in group.images:
         if record := records.get(request.request_id):
@@ -192,4 +192,4 @@ def _record(root: str, row: Row) -> Row:
     """Return the image's line in the records of its landing; empty where they are gone."""
     manifest = Landing(root, row["source"], row["generator_id"]).folder / RECORDS
     lines = complete_lines(manifest) if manifest.is_file() else iter(())
-    return next((line for line in lines if line["request_id"] == row["request_id"]), {})
+    return next((line for line in lines if line.get("request_id") == row["request_id"]), {})

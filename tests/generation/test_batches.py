@@ -75,7 +75,7 @@ def test_only_a_model_that_never_gave_an_image_is_given_up_for_its_first_bad_one
         image=lambda content, **facts: said.append(facts["request_id"]),
         sampling_seconds=0.0,
     )
-    job = Job(Path(), planned[landed:], Limits(1, None), planned=planned)
+    job = Job(Path(), planned[landed:], Limits(1, None), planned=planned, landed=landed)
     with pytest.raises(GenerationFailure) if given_up else nullcontext():
         sample_model(job, told)
     assert said == (["0", "1", "2"] if given_up else ["2", "3", "4", "5"])

@@ -8,7 +8,7 @@ from typing import Any
 from etl.errors import NothingUsable
 from etl.images.sources.entry import Entry, Files
 
-_NEEDED = ("request_id", "file", "sha256")
+_NEEDED = ("file", "sha256")
 
 
 class Generated(Files):
@@ -71,8 +71,7 @@ def complete_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
-    """Return an image's record: an object whose `request_id`, `file` (a bare name) and `sha256` are texts; else
-    None."""
+    """Return an image's record: an object whose `file` (a bare name) and `sha256` are texts; else None."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
