@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from pyspark.sql import SparkSession
@@ -14,6 +15,15 @@ from etl.lake.store import Lake
 
 # Short runs spend most of a JVM's time on compiling: the first compiler alone is quicker for them.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
+# Tiny tables: to plan, compile and schedule costs more than the work. The flow's tests keep the jobs' settings.
+TINY = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -32,10 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """One session for the whole run, on two cores: starting one and its first Delta write take half a minute."""
-    with session("tests", master="local[2]") as spark:
-        # Tiny tables: to compile a query takes longer than to interpret it. The flow has Spark's own setting.
-        spark.conf.set("spark.sql.codegen.wholeStage", "false")
-        spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    with patch.dict("etl.lake.session._RUNTIME", TINY), session("tests", master="local[2]") as spark:
         yield spark
 
 

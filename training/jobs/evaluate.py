@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 from etl.command import Stage, run
 from etl.config import parse
-from training import evaluation, scoring, sets
 from training.settings import EvaluateSettings
-from training.tracking import Tracker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the settings, score what is missing, write the metrics, print them; return the exit code."""
     settings = parse(EvaluateSettings, argv, prog="forensics evaluate", description=__doc__)
+    # Torch and timm take seconds to load: not for `--help` or a misspelt key.
+    from training import evaluation, scoring, sets
+    from training.tracking import Tracker
+
     stage = Stage("evaluate", "images")
     training_set = sets.find(settings.root, settings.training_set, settings.version)
     tracker = Tracker(settings.root)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from etl.command import Stage, run
 from etl.config import parse
-from training.runs import train
 from training.settings import TrainSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the settings, train, and print what came of it; return the exit code."""
     settings = parse(TrainSettings, argv, prog="forensics train", description=__doc__)
+    from training.runs import train  # torch and timm take seconds to load: not for `--help` or a misspelt key
+
     stage = Stage("train", "detectors")
     trained = train(settings)
     if trained.already_there:
