@@ -8,7 +8,7 @@ bad values are collected over the file and the command line, and reported at onc
 import difflib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -30,7 +30,9 @@ def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description:
     exit 0.
     """
     paths, words = _without_config(list(sys.argv[1:] if argv is None else argv))
-    words = _with_values(words, {name for name, kind in _types(cls).items() if kind == "bool"})
+    words = _with_values(
+        _underscored(words, _types(cls)), {n for n, kind in _types(cls).items() if kind == "bool"}
+    )
     files = {path: _yaml(path) for path in paths}
     parser = _parser(cls, prog, description)
     problems = [
@@ -73,6 +75,17 @@ def _without_config(argv: list[str]) -> tuple[list[str], list[str]]:
         else:
             words.append(word)
     return paths, words
+
+
+def _underscored(words: list[str], types: Container[str]) -> list[str]:
+    """Write `--dry-run` as `--dry_run`, as keys are written here: people and other tools write dashes."""
+
+    def underscored(word: str) -> str:
+        key, is_joined, value = word[2:].partition("=")
+        name = key.replace("-", "_")
+        return f"--{name}{is_joined}{value}" if word[:2] == "--" and name.removesuffix("+") in types else word
+
+    return [underscored(word) for word in words]
 
 
 def _with_values(words: list[str], switches: set[str]) -> list[str]:

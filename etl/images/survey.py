@@ -11,12 +11,10 @@ from etl.images.sources import Found, Source
 from etl.images.sources.records import KINDS
 from etl.lake.schemas import GENERATORS
 from etl.lake.store import Lake
+from etl.models.eligibility import Reason
 
 _SHOWN = 20
 """Kinds that are listed; a data set of thousands of generators has as many."""
-
-IMPORTED = "IMPORTED"
-"""Why a generator that came with images is not eligible: nothing is known by which it could be sampled."""
 
 
 def survey(source: Source) -> Counter[Found]:
@@ -81,7 +79,7 @@ def _row(generator_id: str, architecture: str | None, at: datetime) -> dict[str,
         "model_id": generator_id if on_hub else None,
         "architecture": architecture,
         "eligible": False,
-        "reason": IMPORTED,
+        "reason": Reason.IMPORTED.value,
         "detail": "known by its images only",
         "updated_at": at,
     }

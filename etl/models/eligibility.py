@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PICKLE_ONLY = "PICKLE_ONLY"
     TOO_LARGE = "TOO_LARGE"
     COPY = "COPY"
+    IMPORTED = "IMPORTED"  # no model of the Hub: its images came from elsewhere
 
 
 _CODE = r"(?i)\.py[co]?$"
