@@ -1,9 +1,9 @@
-"""The tables of images at the size of the paper: write, MERGE, statistics and a recipe, seconds and memory by size.
+"""Tables of images at the size of the paper: write, MERGE, statistics, a recipe; seconds and memory by size.
 
     python tests/benchmarks/images_at_scale.py --work FOLDER --images 270000 2700000
 
-Nine rows in ten are fakes of 4,800 generators, whose numbers of images have a heavy tail; no row has bytes. Each step
-runs in a process of its own on `local[*]`:
+Nine rows in ten are fakes of 4,800 generators, whose numbers of images have a heavy tail; no row has bytes. Each
+step runs in a process of its own on `local[*]`:
 
 write       append the rows of `images` and of `image_features`, each compared with what is there by key
 merge       MERGE into `image_features` of 1 % of the rows: half of them changed, half new
@@ -32,7 +32,8 @@ from etl.lake.store import Lake
 GENERATOR_COUNT = 4_800
 STEPS = ("write", "merge", "again", "statistics", "recipe")
 RECIPE = {
-    "dry_run": "true", "name": "scale", "strategy": "random", "generators": "1000", "max_images_per_generator": "100",
+    "dry_run": "true", "name": "scale", "strategy": "random", "generators": "1000",
+    "max_images_per_generator": "100",
 }  # fmt: skip
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -160,8 +161,8 @@ def table(costs: dict[tuple[str, int], Cost], sizes: list[int]) -> list[str]:
             cost = costs[step, images]
             a_row = cost.wall / images
             lines.append(
-                f"| {step} | {images:,} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.peak_mb:,.0f} | {1e6 * a_row:.1f} | "
-                f"{a_row / base:.2f}x |"
+                f"| {step} | {images:,} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.peak_mb:,.0f} | "
+                f"{1e6 * a_row:.1f} | {a_row / base:.2f}x |"
             )
     return lines
 
