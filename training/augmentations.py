@@ -36,7 +36,9 @@ class TestTransform:
 
     def __call__(self, image: Image.Image, image_id: str) -> NDArray[np.uint8]:
         image = resize(image, shorter_edge(self.size))
-        return crop(image, (image.width - self.size) // 2, (image.height - self.size) // 2, self.size)
+        # Rounded as torchvision's CenterCrop, by which the released detectors were judged.
+        left, top = (round((edge - self.size) / 2) for edge in image.size)
+        return crop(image, left, top, self.size)
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ class TrainTransform:
 
 
 def resize(image: Image.Image, edge: int) -> Image.Image:
-    """Return the image with its shorter edge at `edge` pixels, bilinear with antialiasing, proportions kept."""
-    ratio = edge / min(image.size)
-    size = (max(edge, round(image.width * ratio)), max(edge, round(image.height * ratio)))
-    return image.resize(size, Image.Resampling.BILINEAR)
+    """Return the image with its shorter edge at `edge` pixels, bilinear with antialiasing, proportions kept.
+
+    The longer edge is rounded down, as in torchvision's Resize, by which the released detectors were judged.
+    """
+    size = tuple(int(edge * length / min(image.size)) for length in image.size)
+    return image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
 
 
 def crop(image: Image.Image, left: int, top: int, size: int) -> NDArray[np.uint8]:

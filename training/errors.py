@@ -35,3 +35,11 @@ class WeightsMismatch(ForensicsError):
 
 class CheckpointDamaged(ForensicsError):
     """A training checkpoint cannot be read."""
+
+
+class ProcessesFailed(ForensicsError):
+    """Of several processes that train together one ended with an error."""
+
+
+class TrackingUnavailable(ForensicsError):
+    """MLflow's store did not take what was given to it, for instance because its database is locked."""

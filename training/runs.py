@@ -5,13 +5,11 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
-import yaml
 from tqdm import tqdm
 
 from etl.config import as_dict
@@ -19,18 +17,18 @@ from etl.errors import NothingUsable
 from etl.faults import fault_point
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
-from training import checkpoint, detectors, environment, loop, sets
-from training.augmentations import MEAN, STD, TestTransform, TrainTransform, shorter_edge
-from training.checkpoint import Measurement, Trainee
+from training import artifacts, checkpoint, detectors, loop, sets, weights
+from training.augmentations import TestTransform, TrainTransform
+from training.checkpoint import Trainee
 from training.data import Batch, Loading, batches
+from training.run_log import RunLog
 from training.settings import TrainSettings
 from training.splits import Split, open_split
-from training.tracking import Run, Tracker, tags_of
+from training.world import ALONE, World
 
 CHECKPOINT = "checkpoint.safetensors"
-MODEL = "detector/model.safetensors"
-MODEL_CONFIG = "detector/config.json"
-_NO_INFLUENCE = ("root", "version", "experiment", "deadline_seconds")
+ARTIFACTS = "artifacts"
+_NO_INFLUENCE = ("root", "version", "experiment", "deadline_seconds", "checkpoint_steps", "launcher", "register")
 """Settings that do not change what a run computes; the training set's version enters its key by itself."""
 
 
@@ -47,40 +45,47 @@ def run_key(settings: TrainSettings, training_set: sets.TrainingSet) -> str:
     """Return the hash of all that a run's result depends on."""
     values = {key: value for key, value in as_dict(settings).items() if key not in _NO_INFLUENCE}
     if settings.weights:
-        values["weights"] = hashlib.sha256(Path(settings.weights).read_bytes()).hexdigest()
+        values["weights"] = hashlib.sha256(weights.located(settings.weights).read_bytes()).hexdigest()
     identity = [values, training_set.label, training_set.id_checksum]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, world: World = ALONE) -> Trained:
     """Train the detector unless a finished run has its key; go on from an interrupted run's checkpoint.
 
-    Raises LakeMissing, NothingUsable, LockHeld (another process trains the same), NonFiniteLoss and the loader's
-    errors; the run is then marked FAILED, or KILLED after an interrupt.
+    Of several processes all compute, and the leading one writes and logs. Raises LakeMissing, NothingUsable,
+    LockHeld (another process trains the same), NonFiniteLoss and the loader's errors; the run is then marked
+    FAILED, or KILLED after an interrupt. TrackingUnavailable where MLflow takes nothing: what was trained stays.
     """
-    device = detectors.device(settings.device)
-    detectors.find(settings.detector)
+    device = detectors.device(settings.device, world.local_rank)
+    size = detectors.input_size(settings.detector, settings.input_size)
     training_set = sets.find(settings.root, settings.training_set, settings.version)
     key = run_key(settings, training_set)
     work = Path(settings.root).resolve() / ".training" / key
-    with table_lock(settings.root, f"training/{key[:16]}"):
-        tracker = Tracker(settings.root, create=True)
-        found = tracker.find(key)
-        if found is not None and found.finished:
+    with contextlib.ExitStack() as held:
+        log = None
+        if world.leads:
+            held.enter_context(table_lock(settings.root, f"training/{key[:16]}"))
+            log = RunLog(settings, training_set, key)
+        finished = world.gathered(log.finished if log else None)[0]
+        if finished:
             shutil.rmtree(work, ignore_errors=True)  # left by a kill just after the run was marked
-            return Trained(found.run_id, True, {})
+            return Trained(finished, True, {})
         splits = _splits(settings.root, training_set)
-        model = detectors.build(settings.detector, settings.seed, settings.weights).to(device)
+        model = detectors.build(
+            settings.detector, settings.seed, settings.weights, size, settings.freeze_backbone
+        ).to(device)
         loop.leave_a_core_to_the_loader(device)
         trainee = loop.new_trainee(model, settings)
         checkpoint.restore(work / CHECKPOINT, trainee)
-        run = _open_run(tracker, found, settings, training_set, key)
-        with _marked_when_broken(tracker, run):
-            _fit(trainee, settings, splits, partial(tracker.log, run), work / CHECKPOINT)
-            _write_artifacts(work / "artifacts", trainee, settings, training_set)
-            tracker.finish(run, work / "artifacts")
+        with log.marked_when_broken() if log else contextlib.nullcontext():
+            _fit(trainee, settings, splits, log, work / CHECKPOINT, world)
+            if log is None:
+                return Trained("", False, {})
+            artifacts.write(work / ARTIFACTS, trainee, settings, training_set, splits)
+            log.finish(trainee.history, work / ARTIFACTS)
         shutil.rmtree(work)
-        return Trained(run.run_id, False, _last(trainee))
+        return Trained(log.run_id, False, last(trainee))
 
 
 def _splits(root: str, training_set: sets.TrainingSet) -> tuple[Split, Split]:
@@ -95,97 +100,48 @@ def _splits(root: str, training_set: sets.TrainingSet) -> tuple[Split, Split]:
     return open_split(root, table, version, "train"), open_split(root, table, version, "val")
 
 
-def _open_run(
-    tracker: Tracker, found: Run | None, settings: TrainSettings, training_set: sets.TrainingSet, key: str
-) -> Run:
-    """Resume the interrupted run of this key, or start one with all that makes it repeatable."""
-    surroundings = tags_of({"git_commit": environment.git_commit(), "versions": environment.versions()})
-    if found is not None:
-        tracker.resume(found, surroundings)
-        return found
-    config = as_dict(settings)
-    tags = {
-        "run_key": key,
-        "training_set": training_set.name,
-        "training_set_version": str(training_set.version),
-        "training_set_id_checksum": training_set.id_checksum,
-        "training_set_config_hash": training_set.config_hash,
-        "rows_version": str(training_set.rows_version),
-        "table_versions": training_set.table_versions,
-        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
-        **surroundings,
-    }
-    return tracker.start(settings.experiment, f"{settings.detector} {training_set.label}", tags, config)
-
-
-@contextlib.contextmanager
-def _marked_when_broken(tracker: Tracker, run: Run) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        tracker.end(run, "KILLED")
-        raise
-    except BaseException:
-        tracker.end(run, "FAILED")
-        raise
-
-
 def _fit(
     trainee: Trainee,
     settings: TrainSettings,
     splits: tuple[Split, Split],
-    log: Callable[[list[Measurement]], None],
+    log: RunLog | None,
     path: Path,
+    world: World,
 ) -> None:
-    """Train, and after each epoch write the checkpoint, then log its curves; a resumed run logs all again."""
+    """Train; where a checkpoint is due the leading process writes it, then logs the curves so far."""
     training, validation = splits
-    size = detectors.find(settings.detector).input_size
+    size = detectors.input_size(settings.detector, settings.input_size)
     loading = Loading(
-        settings.batch_size, settings.seed, settings.workers, deadline_seconds=settings.deadline_seconds
+        settings.batch_size,
+        settings.seed,
+        settings.workers,
+        rank=world.rank,
+        world=world.size,
+        deadline_seconds=settings.deadline_seconds,
     )
 
     def training_batches(epoch: int) -> Iterator[Batch]:
         epoch_batches = batches(training, TrainTransform(size, settings.seed, epoch), loading, epoch)
-        yield from tqdm(
-            epoch_batches, f"epoch {epoch + 1}/{settings.epochs}", disable=not sys.stderr.isatty(), leave=False
-        )
+        silent = not (world.leads and sys.stderr.isatty())
+        yield from tqdm(epoch_batches, f"epoch {epoch + 1}/{settings.epochs}", disable=silent, leave=False)
 
     def validation_batches() -> Iterator[Batch]:
         return batches(validation, TestTransform(size), loading)
 
-    log(trainee.history)
-    logged = len(trainee.history)
-    for _ in loop.fit(trainee, settings, training.rows, training_batches, validation_batches):
+    if log:
+        log.add(trainee.history)
+    for _ in loop.fit(trainee, settings, training.rows, training_batches, validation_batches, world=world):
+        if log is None:
+            continue
         checkpoint.save(path, trainee)
-        if trainee.epoch == 1:
+        if trainee.epoch == 1 and trainee.batch == 0:
             fault_point("train:after-checkpoint")
-        log(trainee.history[logged:])
-        logged = len(trainee.history)
-        figures = ", ".join(f"{key} {value:.4f}" for key, value in _last(trainee).items())
-        print(f"train: epoch {trainee.epoch}/{settings.epochs}: {figures}", flush=True)
+        log.add(trainee.history)
+        if trainee.batch == 0:
+            figures = ", ".join(f"{key} {value:.4f}" for key, value in last(trainee).items())
+            print(f"train: epoch {trainee.epoch}/{settings.epochs}: {figures}", flush=True)
 
 
-def _last(trainee: Trainee) -> dict[str, float]:
+def last(trainee: Trainee) -> dict[str, float]:
     """Return the newest value of each curve."""
     return {point.key: point.value for point in trainee.history}
-
-
-def _write_artifacts(
-    folder: Path, trainee: Trainee, settings: TrainSettings, training_set: sets.TrainingSet
-) -> None:
-    """Write what the run leaves in MLflow: the detector, its configuration, and the environment."""
-    checkpoint.write_tensors(folder / MODEL, dict(trainee.model.state_dict()))
-    detector = detectors.find(settings.detector)
-    config = {
-        "detector": settings.detector,
-        "timm_name": detector.timm_name,
-        "input_size": detector.input_size,
-        "resize_shorter_edge": shorter_edge(detector.input_size),
-        "mean": MEAN,
-        "std": STD,
-        "label_of_positive_logit": "fake",
-        "training_set": training_set.label,
-    }
-    (folder / MODEL_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / "train.yaml").write_text(yaml.safe_dump(as_dict(settings), sort_keys=False), encoding="utf-8")
-    (folder / "requirements.txt").write_text(environment.requirements(), encoding="utf-8")

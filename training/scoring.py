@@ -17,11 +17,11 @@ from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import PREDICTIONS
 from training import detectors
+from training.artifacts import MODEL, MODEL_CONFIG
 from training.augmentations import TestTransform
 from training.data import Batch, Loading, batches
 from training.errors import NonFiniteLogit
 from training.loop import leave_a_core_to_the_loader, predict
-from training.runs import MODEL, MODEL_CONFIG
 from training.sets import TrainingSet
 from training.settings import EvaluateSettings
 from training.splits import open_split
@@ -100,10 +100,11 @@ def predictions(root: str, training_set: TrainingSet, run: Run) -> pl.DataFrame:
 def load_detector(tracker: Tracker, run: Run, device: str) -> tuple[torch.nn.Module, int]:
     """Return a run's detector on the device, and the side of its input. Raises NothingUsable, WeightsMismatch."""
     config = json.loads(tracker.artifact(run, MODEL_CONFIG).read_text(encoding="utf-8"))
-    model = detectors.build(config["detector"], weights=str(tracker.artifact(run, MODEL)))
+    size = config["input_size"]
+    model = detectors.build(config["detector"], weights=str(tracker.artifact(run, MODEL)), size=size)
     chosen = detectors.device(device)
     leave_a_core_to_the_loader(chosen)
-    return model.to(chosen), config["input_size"]
+    return model.to(chosen), size
 
 
 def _examples(root: str, training_set: TrainingSet) -> dict[str, dict[str, Any]]:

@@ -4,9 +4,11 @@ A run is found by its tag `run_key`, a hash of what it computes, so that a rerun
 run goes on under its id.
 """
 
+import contextlib
 import json
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,10 +22,12 @@ from mlflow.entities import Experiment, Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
+from sqlalchemy.exc import SQLAlchemyError
 
 from etl.errors import LakeMissing, NothingUsable
 from etl.lake.lock import table_lock
 from training.checkpoint import Measurement
+from training.errors import TrackingUnavailable
 
 # One line for each of the dozens of steps in which MLflow makes its tables.
 for _name in ("mlflow.store.db.utils", "alembic"):
@@ -56,8 +60,9 @@ class Tracker:
         if not create and not (self.root / DATABASE).exists():
             raise LakeMissing(f"there is no {DATABASE} in the lake at {root}; run `forensics train` first")
         self.root.mkdir(parents=True, exist_ok=True)
-        self._make_database()
-        self._client = MlflowClient(tracking_uri=database_uri(self.root / DATABASE))
+        with _answered():
+            self._make_database()
+            self._client = MlflowClient(tracking_uri=database_uri(self.root / DATABASE))
 
     def find(self, run_key: str) -> Run | None:
         """Return the run with this key, whatever its status."""
@@ -73,41 +78,68 @@ class Tracker:
 
     def newest_finished(self, training_set: str, version: int) -> Run:
         """Return the newest finished run on a training set. Raises NothingUsable."""
-        found = self._search(
-            f"attributes.status = 'FINISHED' AND tags.training_set = '{training_set}' "
-            f"AND tags.training_set_version = '{version}'"
-        )
+        found = [run for run in self.trained_on(training_set, version) if run.finished]
         if not found:
             raise NothingUsable(
                 f"no detector was trained on {training_set}@{version}; run `forensics train` first"
             )
         return found[0]
 
+    def trained_on(self, training_set: str, version: int) -> list[Run]:
+        """Return the runs on a training set, whatever became of them, the newest first."""
+        return self._search(f"tags.training_set = '{training_set}' AND tags.training_set_version = '{version}'")
+
     def start(self, experiment: str, name: str, tags: dict[str, str], params: dict[str, object]) -> Run:
         """Create a run with its tags and parameters and return it."""
-        run = self._client.create_run(self._experiment(experiment), tags=tags, run_name=name)
-        self._client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
-        return _run(run)
+        with _answered():
+            run = self._client.create_run(self._experiment(experiment), tags=tags, run_name=name)
+            words = [Param(key, str(value)) for key, value in params.items()]
+            self._client.log_batch(run.info.run_id, params=words)
+            return _run(run)
 
     def resume(self, run: Run, tags: dict[str, str]) -> None:
         """Take up an interrupted run; `tags` say what it goes on in."""
-        self._client.update_run(run.run_id, status="RUNNING")
-        self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        with _answered():
+            self._client.update_run(run.run_id, status="RUNNING")
+            self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def log(self, run: Run, history: list[Measurement]) -> None:
         """Log measurements; those that were logged before, by an interrupted run, are the same points."""
         metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in history]
-        for start in range(0, len(metrics), _LARGEST_BATCH):
-            self._client.log_batch(run.run_id, metrics=metrics[start : start + _LARGEST_BATCH])
+        with _answered():
+            for start in range(0, len(metrics), _LARGEST_BATCH):
+                self._client.log_batch(run.run_id, metrics=metrics[start : start + _LARGEST_BATCH])
 
-    def finish(self, run: Run, folder: Path) -> None:
-        """Store the files of `folder` as the run's artifacts and mark it FINISHED."""
-        self._client.log_artifacts(run.run_id, str(folder))
-        self._client.set_terminated(run.run_id, "FINISHED")
+    def finish(self, run: Run, folder: Path, model: str, name: str) -> None:
+        """Store the files of `folder` as the run's artifacts, register its part `model` under `name` as the next
+        version, and mark the run FINISHED."""
+        _describe_model(folder / model)
+        with _answered():
+            self._client.log_artifacts(run.run_id, str(folder))
+            if not self._client.search_registered_models(f"name = '{name}'"):
+                self._client.create_registered_model(name)
+            if not self._client.search_model_versions(f"run_id = '{run.run_id}'"):
+                self._client.create_model_version(name, f"{run.artifact_uri}/{model}", run.run_id)
+            self._client.set_terminated(run.run_id, "FINISHED")
+
+    def add(self, run: Run, folder: Path) -> None:
+        """Store further files as artifacts of a run."""
+        with _answered():
+            self._client.log_artifacts(run.run_id, str(folder))
+
+    def add_table(self, run: Run, path: str, columns: dict[str, list[object]]) -> None:
+        """Store a table as MLflow shows them, replacing one of that path."""
+        with _answered():
+            rows = [list(row) for row in zip(*columns.values(), strict=True)]
+            self._client.log_dict(run.run_id, {"columns": list(columns), "data": rows}, path)
+            self._client.set_tag(
+                run.run_id, "mlflow.loggedArtifacts", json.dumps([{"path": path, "type": "table"}])
+            )
 
     def end(self, run: Run, status: str) -> None:
         """Mark a run FAILED or KILLED."""
-        self._client.set_terminated(run.run_id, status)
+        with _answered():
+            self._client.set_terminated(run.run_id, status)
 
     def artifact(self, run: Run, path: str) -> Path:
         """Return where one of a run's files lies; they are on this machine. Raises NothingUsable."""
@@ -133,11 +165,20 @@ class Tracker:
         return str(self._client.create_experiment(name, artifact_location=location))
 
     def _search(self, condition: str) -> list[Run]:
-        experiments = [found.experiment_id for found in self._client.search_experiments()]
-        runs = self._client.search_runs(
-            experiments, condition, ViewType.ACTIVE_ONLY, order_by=["attributes.start_time DESC"]
-        )
-        return [_run(run) for run in runs]
+        with _answered():
+            experiments = [found.experiment_id for found in self._client.search_experiments()]
+            runs: list[MlflowRun] = []
+            token: str | None = None
+            while True:  # a page of runs at a time
+                page = self._client.search_runs(
+                    *(experiments, condition, ViewType.ACTIVE_ONLY),
+                    order_by=["attributes.start_time DESC"],
+                    page_token=token,
+                )
+                runs += page
+                token = page.token
+                if not token:
+                    return [_run(run) for run in runs]
 
 
 def tags_of(values: dict[str, object]) -> dict[str, str]:
@@ -147,6 +188,27 @@ def tags_of(values: dict[str, object]) -> dict[str, str]:
         for key, value in values.items()
         if value is not None
     }
+
+
+@contextlib.contextmanager
+def _answered() -> Iterator[None]:
+    """Raise TrackingUnavailable where MLflow's database does not answer or is locked."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingUnavailable(" ".join(str(error).split())[:200]) from None
+
+
+def _describe_model(folder: Path) -> None:
+    """Write the file by which MLflow serves a detector: what loads it, and what it takes and gives."""
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    images, logits = Schema([ColSpec(DataType.binary, "image")]), Schema([ColSpec(DataType.double)])
+    model = Model(signature=ModelSignature(images, logits))
+    pyfunc.add_to_model(model, loader_module="training.serving")
+    model.save(str(folder / "MLmodel"))
 
 
 def _run(run: MlflowRun) -> Run:

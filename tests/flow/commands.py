@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+TINY_TABLES = {"SPARK_CONF_DIR": str(Path(__file__).parent / "tiny_tables")}
+"""Environment of runs that repeat what an undisturbed run with Spark's own settings has shown."""
 SMALLEST = ["--photos", "24", "--images_per_generator", "3", "--epochs", "1"]
 
 

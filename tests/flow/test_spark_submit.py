@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 PHOTOS = ROOT / "etl" / "demo" / "photos"
 GENERATORS = ["demo-lab/tiny-sana", "demo-lab/tiny-dit", "demo-lab/tiny-pixart-alpha", "demo-lab/tiny-flux"]
 SAMPLING = ["--endpoint", "ENDPOINT", "--plan", "p", "--images_per_generator", "2", "--steps", "2", "--size", "64"]
-BY_ITSELF = 2
-"""Jobs at the begin that are submitted each by itself."""
+BY_ITSELF = 1
+"""Jobs at the begin that are submitted each by itself, as a user would."""
 JOBS = (
     ("etl/jobs/crawl.py", ["--endpoint", "ENDPOINT"], "crawl: "),
     ("etl/jobs/catalogue.py", [], "catalogue: "),

@@ -1,4 +1,4 @@
-"""The training loop, checkpoints and detectors, on sixteen tiny images."""
+"""The training loop and checkpoints, on sixteen tiny images."""
 
 import math
 from dataclasses import replace
@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from etl.errors import ConfigError
 from training import checkpoint, detectors, loop
 from training.augmentations import TestTransform
 from training.data import Batch
 from training.decoding import decode
-from training.errors import CheckpointDamaged, NonFiniteLoss, WeightsMismatch
+from training.errors import CheckpointDamaged, NonFiniteLoss
 from training.settings import TrainSettings
 
 SETTINGS = TrainSettings(detector="test_vit", epochs=6, batch_size=8, learning_rate=3e-3)
@@ -42,6 +40,13 @@ def fresh() -> checkpoint.Trainee:
     return loop.new_trainee(detectors.build("test_vit", seed=3), SETTINGS)
 
 
+def dropping() -> checkpoint.Trainee:
+    """A trainee whose passes forward draw random numbers."""
+    model = detectors.build("test_vit", seed=3)
+    model.head_drop = torch.nn.Dropout(0.5)
+    return loop.new_trainee(model, SETTINGS)
+
+
 def test_training_lowers_the_loss_on_sixteen_images(images):
     trainee = fresh()
     fit(trainee, images, replace(SETTINGS, epochs=20))
@@ -64,6 +69,48 @@ def test_a_training_that_goes_on_from_a_checkpoint_ends_as_an_uninterrupted_one(
     assert resumed.history == whole.history
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+
+def test_a_training_cut_within_an_epoch_ends_as_an_uninterrupted_one(images, tmp_path: Path):
+    path, whole, broken, resumed = tmp_path / "checkpoint.safetensors", dropping(), dropping(), dropping()
+    fit(whole, images)
+    every = replace(SETTINGS, checkpoint_steps=1)
+    for _ in loop.fit(broken, every, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+        if broken.step == 5:
+            checkpoint.save(path, broken)
+            break
+    assert checkpoint.restore(path, resumed) and (resumed.epoch, resumed.batch, resumed.seen) == (2, 1, 8)
+    fit(resumed, images)
+    assert resumed.history == whole.history
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+
+def test_with_patience_training_ends_early_and_keeps_the_best_weights(images, tmp_path: Path):
+    trainee, seen = fresh(), []
+    patient = replace(SETTINGS, epochs=40, patience=2, learning_rate=0.3, warmup_fraction=0.0)
+    for _ in loop.fit(trainee, patient, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+        seen.append({key: tensor.clone() for key, tensor in trainee.model.state_dict().items()})
+        checkpoint.save(tmp_path / "checkpoint.safetensors", trainee)
+    losses = [point.value for point in trainee.history if point.key == "val_loss"]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 40
+    assert all(torch.equal(tensor, trainee.model.state_dict()[key]) for key, tensor in seen[best].items())
+    resumed = fresh()
+    assert checkpoint.restore(tmp_path / "checkpoint.safetensors", resumed)
+    fit(resumed, images, patient)
+    assert resumed.epoch == trainee.epoch
+    assert all(torch.equal(tensor, resumed.model.state_dict()[key]) for key, tensor in seen[best].items())
+
+
+def test_throughput_and_waiting_are_measured_an_epoch(images):
+    trainee, clock = fresh(), iter(range(10_000))
+    for _ in loop.fit(trainee, SETTINGS, 16, lambda epoch: images, lambda: images, now=lambda: float(next(clock))):
+        pass
+    rates = [point.value for point in trainee.history if point.key == "images_per_second"]
+    shares = [point.value for point in trainee.history if point.key == "share_waiting_for_data"]
+    assert len(rates) == len(shares) == SETTINGS.epochs
+    assert all(0 < share < 1 for share in shares) and all(0 < rate < 16 for rate in rates)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training(images):
@@ -99,48 +146,3 @@ def test_a_damaged_checkpoint_is_an_error_and_a_missing_one_is_not(tmp_path: Pat
 def test_saving_a_checkpoint_leaves_no_partial_file(tmp_path: Path):
     checkpoint.save(tmp_path / "checkpoint.safetensors", fresh())
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
-
-
-@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny", "test_resnet", "test_vit"])
-def test_a_detector_gives_one_logit_an_image_and_is_repeatable(name):
-    size = detectors.find(name).input_size
-    model = detectors.build(name, seed=1).eval()
-    images = torch.rand(2, 3, size, size)
-    assert model(images).shape == (2, 1)
-    assert torch.equal(model(images), detectors.build(name, seed=1).eval()(images))
-
-
-def test_the_papers_released_weights_fit_by_their_prefix(tmp_path: Path):
-    released = {f"vit.{k}": v.contiguous() for k, v in detectors.build("test_vit", seed=9).state_dict().items()}
-    save_file(released, tmp_path / "model.safetensors")
-    model = detectors.build("test_vit", seed=1, weights=str(tmp_path / "model.safetensors"))
-    assert torch.equal(model.head.weight, released["vit.head.weight"])
-
-
-def test_a_backbone_with_a_head_of_other_classes_keeps_its_own_head(tmp_path: Path):
-    backbone = {k: v.contiguous() for k, v in detectors.build("test_vit", seed=9).state_dict().items()}
-    backbone |= {
-        "head.weight": torch.zeros(1000, backbone["head.weight"].shape[1]),
-        "head.bias": torch.zeros(1000),
-    }
-    save_file(backbone, tmp_path / "model.safetensors")
-    model = detectors.build("test_vit", weights=str(tmp_path / "model.safetensors"))
-    assert model.head.weight.shape[0] == 1
-    assert torch.equal(model.pos_embed, backbone["pos_embed"])
-
-
-def test_weights_of_another_model_and_files_that_are_none_are_refused(tmp_path: Path):
-    path = tmp_path / "model.safetensors"
-    save_file({k: v.contiguous() for k, v in detectors.build("test_resnet").state_dict().items()}, path)
-    with pytest.raises(WeightsMismatch, match="does not fit"):
-        detectors.build("test_vit", weights=str(path))
-    path.write_bytes(b"\x80\x04pickle")
-    with pytest.raises(WeightsMismatch, match="cannot be read"):
-        detectors.build("test_vit", weights=str(path))
-
-
-def test_unknown_detectors_and_devices_are_configuration_errors():
-    with pytest.raises(ConfigError, match="known: resnet10t"):
-        detectors.find("resnet")
-    with pytest.raises(ConfigError, match="toaster"):
-        detectors.device("toaster")

@@ -4,19 +4,22 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-from mlflow import MlflowClient
+from mlflow import MlflowClient, pyfunc
 
 from etl.errors import LakeMissing, LockHeld, NothingUsable
 from etl.lake.lock import table_lock
-from training import checkpoint, runs, sets
-from training.errors import NonFiniteLoss
+from training import artifacts, checkpoint, runs, sets
+from training.errors import NonFiniteLoss, TrackingUnavailable
 from training.jobs import train as job
 from training.mlflow_server import DATABASE, database_uri
 from training.settings import TrainSettings
@@ -56,10 +59,57 @@ def test_a_run_holds_curves_settings_origins_and_the_detector(lake_root):
         assert [point.step for point in client(lake_root).get_metric_history(trained.run_id, curve)] == [1, 2]
     tracker = Tracker(str(lake_root))
     found = tracker.run(trained.run_id)
-    assert json.loads(tracker.artifact(found, runs.MODEL_CONFIG).read_text())["input_size"] == 32
-    assert tracker.artifact(found, runs.MODEL).is_relative_to(lake_root / "mlartifacts")
+    assert json.loads(tracker.artifact(found, artifacts.MODEL_CONFIG).read_text())["input_size"] == 32
+    assert tracker.artifact(found, artifacts.MODEL).is_relative_to(lake_root / "mlartifacts")
     assert "torch==" in tracker.artifact(found, "requirements.txt").read_text()
     assert not list((lake_root / ".training").iterdir())
+
+
+def test_the_detector_is_registered_with_a_signature_and_served_without_pickle(lake_root, rows):
+    trained = runs.train(settings(lake_root))
+    version = client(lake_root).get_latest_versions("demo-test_vit")[0]
+    assert version.run_id == trained.run_id
+    folder = lake_root / "mlartifacts"
+    assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pt", ".pth", ".bin")]
+    model = pyfunc.load_model(str(next(folder.rglob("MLmodel")).parent))
+    assert model.metadata.signature.inputs.input_names() == ["image"]
+    served = model.predict(pd.DataFrame({"image": [row["bytes"] for row in rows("test", 3)]}))
+    assert served.shape == (3,) and np.isfinite(served).all()
+    card = next(folder.rglob("model_card.md")).read_text()
+    assert "test_vit trained on demo@1" in card and "24 images to train on, 8 to validate on" in card
+
+
+def test_training_goes_on_while_mlflow_takes_nothing_and_is_logged_by_the_same_command(
+    lake_root, capsys, monkeypatch
+):
+    with sqlite3.connect(lake_root / DATABASE) as database:  # a lock would do the same after 20 seconds
+        database.execute("CREATE TRIGGER shut BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'shut'); END")
+    with pytest.raises(TrackingUnavailable, match="run the same command again"):
+        runs.train(settings(lake_root))
+    assert "MLflow does not answer" in capsys.readouterr().err
+    with sqlite3.connect(lake_root / DATABASE) as database:
+        database.execute("DROP TRIGGER shut")
+    monkeypatch.setattr("training.loop.train_epoch", None)  # nothing is trained again
+    trained = runs.train(settings(lake_root))
+    steps = client(lake_root).get_metric_history(trained.run_id, "train_loss")
+    assert [point.step for point in steps] == [1, 2, 3, 4, 5, 6]
+    assert client(lake_root).get_run(trained.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", "spark"])
+def test_two_processes_train_on_disjoint_shards_and_learn_as_one_with_twice_the_batch(lake_root, launcher):
+    words = [*command(lake_root), "--epochs", "4", "--device", "cpu"]
+    done = subprocess.run(
+        [*words, "--batch_size", "4", "--processes", "2", "--launcher", launcher], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    together = all_runs(lake_root)[0]
+    alone = runs.train(replace(settings(lake_root), epochs=4))
+    curves = [
+        client(lake_root).get_metric_history(run, "val_loss") for run in (together.info.run_id, alone.run_id)
+    ]
+    assert [len(curve) for curve in curves] == [4, 4]
+    assert curves[0][-1].value == pytest.approx(curves[1][-1].value, abs=0.1)
 
 
 def test_a_finished_training_is_found_again_and_adds_nothing(lake_root, capsys):

@@ -5,16 +5,28 @@ from collections.abc import Sequence
 
 from etl.command import Stage, run
 from etl.config import parse
+from etl.errors import OK
 from training.settings import TrainSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the settings, train, and print what came of it; return the exit code."""
     settings = parse(TrainSettings, argv, prog="forensics train", description=__doc__)
-    from training.runs import train  # torch and timm take seconds to load: not for `--help` or a misspelt key
+    # Torch and timm take seconds to load: not for `--help` or a misspelt key.
+    from training import launching, world
+    from training.runs import train
 
+    if settings.processes > 1 and not launching.is_launched():
+        launching.launch(settings)
+        return OK
     stage = Stage("train", "detectors")
-    trained = train(settings)
+    try:
+        ours = world.join(settings.device)
+        trained = train(settings, ours)
+    finally:
+        world.leave()
+    if not ours.leads:
+        return OK
     if trained.already_there:
         return stage.finish(1, 0, already_there=1, note=f"already trained as run {trained.run_id}")
     figures = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
