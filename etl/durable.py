@@ -1,6 +1,8 @@
 """Writing a file so that a reader sees all of it or none, also after a kill or a power cut."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -17,8 +19,30 @@ def write(path: Path, data: bytes) -> None:
         unfinished.unlink(missing_ok=True)
         raise
     os.replace(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield a hidden name beside `path` to write to; what lies there in the end is synced and moved to `path`.
+
+    The name is this process's own: where two write the same file, the last one's stays, and it is whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        os.fsync(folder)
+        yield unfinished
+        _sync(unfinished)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    os.replace(unfinished, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "explorer": {"explorer", "etl"},
 }
 ONLY_IMPORTER = {
-    "petastorm": {"training/data.py"},
+    "petastorm": {"training/reader.py"},
     "mlflow": {"training/tracking.py"},
     "streamlit": {"explorer/"},
 }

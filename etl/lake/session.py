@@ -14,16 +14,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from etl.errors import DeltaJarsMissing, JavaMissing
+from etl.errors import DeltaJarsMissing, DiskFull, JavaMissing
 
 LOG = Path(tempfile.gettempdir()) / f"forensics-spark-{os.getuid()}.log"
 """What the JVM of the last session says, jar resolution included; errors reach the caller as exceptions."""
 
 OLDEST_JAVA = 17
 """What Spark 4 is compiled for; an older one ends in a class version error."""
+
+_FULL = "No space left on device"
 
 # Static settings: they act only when the session starts.
 _STATIC = {
@@ -58,13 +61,20 @@ def session(app_name: str, master: str | None = None) -> Iterator[SparkSession]:
     """Borrow the active session, or start one and stop it at the end; only what was started is stopped.
 
     `master` applies to a session started here outside `spark-submit`; by default `local[*]`.
-    Raises JavaMissing, DeltaJarsMissing.
+    Raises JavaMissing, DeltaJarsMissing, and DiskFull for what Spark says of it in the block.
     """
     active = SparkSession.getActiveSession()
     spark = active or _start(app_name, master)
     try:
         _prepare(spark)
         yield spark
+    except (PySparkException, Py4JError) as error:
+        if _FULL not in str(error):
+            raise
+        raise DiskFull(
+            "a disk is full, the lake's or that of temporary files; the tables are as they were: make space, then "
+            "`forensics repair` deletes what was half written, and the same command goes on"
+        ) from error
     finally:
         if active is None:
             spark.stop()

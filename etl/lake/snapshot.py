@@ -5,6 +5,7 @@ get some of Delta's features wrong (deletion vectors bring deleted rows back, co
 table that uses them is refused.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableOutdated, TableRefused
+from etl.errors import (
+    ConfigError,
+    LakeMissing,
+    SchemaMismatch,
+    TableDamaged,
+    TableOutdated,
+    TableRefused,
+    VersionGone,
+)
 from etl.lake.lock import is_local, table_lock
 from etl.lake.schemas import Table
 
@@ -74,9 +83,27 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
     return found
 
 
-def require_columns(root: str, table: Table, version: int | None = None) -> None:
-    """Raise TableOutdated for a table of an older version, which lacks columns; else as `open_table`."""
+def require_files(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
+    """Return the Delta table, all files of the version being there: Spark would say it by a stack trace.
+
+    Raises as `open_table`, VersionGone where an earlier version lacks files, TableDamaged where the newest does.
+    """
     found = open_table(root, table, version)
+    if is_local(root) and not all(os.path.exists(unquote(file)) for file in found.file_uris()):
+        if version is None or version == current_version(root, table):
+            raise TableDamaged(
+                f"{address(root, table)} has lost files: `forensics repair` lists them, and what can be done"
+            )
+        raise VersionGone(
+            f"files of version {version} of {address(root, table)} are gone; `forensics maintain` keeps those of "
+            "versions that training sets name, and the rest for --retention_days"
+        )
+    return found
+
+
+def require_columns(root: str, table: Table, version: int | None = None) -> None:
+    """Raise as `require_files`, and TableOutdated for a table of an older version, which lacks columns."""
+    found = require_files(root, table, version)
     if lost := sorted(set(table.columns) - {field.name for field in found.schema().fields}):
         raise TableOutdated(
             f"the table {address(root, table)} was made by an older version: it lacks {', '.join(lost)}; move it "
@@ -115,8 +142,9 @@ def live_files(root: str, table: Table, version: int | None = None) -> list[str]
     """Return the Parquet files of one version as URLs with a scheme, sorted; spaces stand as they are.
 
     A reader of files must take these and not list the folder: files of other versions lie beside them.
+    Raises as `require_files`.
     """
-    files = sorted(open_table(root, table, version).file_uris())
+    files = sorted(require_files(root, table, version).file_uris())
     return [file if "://" in file else f"file://{unquote(file)}" for file in files]
 
 
@@ -160,10 +188,9 @@ def create(root: str, table: Table) -> None:
     """Create the table, empty and without deletion vectors, where it is missing."""
     if exists(root, table):
         return
-    settings: dict[str, str | None] = {"delta.enableDeletionVectors": "false"}
-    if table.append_only:
-        settings["delta.appendOnly"] = "true"
-    deltalake.DeltaTable.create(address(root, table), schema=_schema(table), mode="ignore", configuration=settings)
+    deltalake.DeltaTable.create(
+        address(root, table), schema=_schema(table), mode="ignore", configuration={**table.properties}
+    )
 
 
 def _require_log(log: Path, newest: int) -> None:

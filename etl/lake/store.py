@@ -16,22 +16,10 @@ from pyspark.sql import functions as F
 
 from etl.errors import DuplicateKeys, SchemaMismatch
 from etl.lake import snapshot
+from etl.lake.file_settings import writing_files
 from etl.lake.lock import table_lock
+from etl.lake.properties import removals_allowed
 from etl.lake.schemas import REJECTS, Table
-
-# Parquet's own settings: Delta ignores them as writer options, so they go on the session around a write.
-# Measured: 8 MB groups need the row checks as well, since Parquet otherwise looks at the size every 100 rows.
-_IMAGE_FILES = {
-    "spark.sql.parquet.compression.codec": "uncompressed",
-    "parquet.block.size": str(8 << 20),
-    "parquet.page.size": str(256 << 10),
-    "parquet.page.row.count.limit": "20",
-    "parquet.page.size.row.check.min": "4",
-    "parquet.page.size.row.check.max": "20",
-    "parquet.block.size.row.check.min": "8",
-    "parquet.block.size.row.check.max": "32",
-}
-_PLAIN_FILES = {"spark.sql.parquet.compression.codec": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -75,9 +63,9 @@ class Lake:
         with self._lock(table):
             if not self.exists(table):
                 builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
-                builder = builder.addColumns(table.schema).property("delta.enableDeletionVectors", "false")
-                if table.append_only:
-                    builder = builder.property("delta.appendOnly", "true")
+                builder = builder.addColumns(table.schema)
+                for key, value in table.properties.items():
+                    builder = builder.property(key, value)
                 builder.execute()
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
@@ -205,6 +193,30 @@ class Lake:
                 conform(table, rows).write.format("delta").mode("overwrite").save(self.path(table))
             return self.version(table)
 
+    def erase(self, table: Table, where: Column) -> int:
+        """Delete the rows that meet a condition, also from a table that is only appended to; return how many.
+
+        Their files are written anew without them, the other rows as they were; the old files stay, for readers of
+        earlier versions, until they are vacuumed.
+        """
+        with self._lock(table):
+            count = self.read(table).where(where).count()
+            if count:
+                with removals_allowed(self.root, table), self._files(table):
+                    DeltaTable.forPath(self.spark, self.path(table)).delete(where)
+            return count
+
+    def erase_keys(self, table: Table, keys: DataFrame) -> int:
+        """Delete the rows that agree with a row of `keys` in all its columns, as `erase`; return how many."""
+        same = " AND ".join(f"t.`{name}` = s.`{name}`" for name in keys.columns)
+        with self._lock(table):
+            count = self.read(table).join(keys, on=keys.columns, how="left_semi").count()
+            if count:
+                target = DeltaTable.forPath(self.spark, self.path(table)).alias("t")
+                with removals_allowed(self.root, table), self._files(table):
+                    target.merge(keys.alias("s"), same).whenMatchedDelete().execute()
+            return count
+
     def refresh(self, table: Table, rows: DataFrame) -> bool:
         """Replace the rows of a small table, unless they are the same already; return whether they were."""
         offered = conform(table, rows).persist()
@@ -238,16 +250,8 @@ class Lake:
     def _lock(self, table: Table) -> contextlib.AbstractContextManager[None]:
         return table_lock(self.root, table.name)
 
-    @contextlib.contextmanager
-    def _files(self, table: Table) -> Iterator[None]:
-        settings = _IMAGE_FILES if table.holds_images else _PLAIN_FILES
-        for key, value in settings.items():
-            self.spark.conf.set(key, value)
-        try:
-            yield
-        finally:
-            for key in settings:
-                self.spark.conf.unset(key)
+    def _files(self, table: Table) -> contextlib.AbstractContextManager[None]:
+        return writing_files(self.spark, table)
 
 
 def conform(table: Table, rows: DataFrame) -> DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableOutdated
+from etl.errors import ConfigError, LakeMissing, SchemaMismatch, TableDamaged, TableOutdated, VersionGone
 from etl.lake import snapshot
 from etl.lake.schemas import DUPLICATES, EVALUATIONS, MODELS, PREDICTIONS, REJECTS
 
@@ -145,6 +145,20 @@ def test_a_damaged_table_is_an_error_and_never_fewer_rows(root, damage):
         snapshot.read(root, DUPLICATES)
     with pytest.raises(TableDamaged, match="duplicates"):
         snapshot.append(root, DUPLICATES, [pair("c", "c")])
+
+
+def test_a_version_whose_files_are_gone_is_named_before_anything_is_read(root):
+    for name in ("a", "b"):
+        snapshot.append(root, DUPLICATES, [pair(name, name)])
+    table = deltalake.DeltaTable(snapshot.address(root, DUPLICATES))
+    table.optimize.compact()
+    table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    for read in (snapshot.read, snapshot.live_files):
+        with pytest.raises(VersionGone, match=r"files of version 2 of .*duplicates are gone"):
+            read(root, DUPLICATES, 2)
+    without_a_file(log(root))
+    with pytest.raises(TableDamaged, match="has lost files: `forensics repair` lists them"):
+        snapshot.live_files(root, DUPLICATES)
 
 
 def test_a_log_that_begins_with_a_checkpoint_is_whole(root):

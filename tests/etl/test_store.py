@@ -1,5 +1,7 @@
 """The lake as Spark writes it: every write is repeatable, and refuses what readers would get wrong."""
 
+from pathlib import Path
+
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
@@ -113,6 +115,14 @@ def test_a_damaged_log_is_an_error_for_spark_too(lake):
         lake.read(DUPLICATES)
     with pytest.raises(TableDamaged):
         lake.append(DUPLICATES, pairs(lake, ("a", "b", 1)))
+
+
+def test_a_lost_file_is_an_error_for_spark_too(lake):
+    snapshot.append(lake.root, DUPLICATES, [row("a", "b", 1)])
+    (file,) = snapshot.live_files(lake.root, DUPLICATES)
+    Path(file.removeprefix("file://")).unlink()
+    with pytest.raises(TableDamaged, match="has lost files: `forensics repair` lists them"):
+        lake.read(DUPLICATES)
 
 
 @pytest.mark.parametrize("creator", ["spark", "delta-rs"])

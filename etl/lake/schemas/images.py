@@ -84,6 +84,7 @@ IMAGES = Table(
     ),
     append_only=True,
     holds_images=True,
+    clustered_by=("generator_id", "image_id"),
 )
 
 THUMBNAILS = Table(
@@ -91,6 +92,7 @@ THUMBNAILS = Table(
     ("image_id",),
     struct(image_id="string", generator_id="string", label="int", width="int", height="int", jpeg="binary"),
     holds_images=True,
+    clustered_by=("generator_id", "image_id"),
 )
 
 COLLECTIONS = Table(

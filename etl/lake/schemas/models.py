@@ -132,3 +132,14 @@ PLANS = Table(
     ),
     append_only=True,
 )
+
+WITHDRAWALS = Table(
+    "withdrawals",
+    ("generator_id",),
+    struct(
+        generator_id="string",
+        reason="string",  # in the words of whoever withdrew it
+        withdrawn_at="timestamp",
+    ),
+    append_only=True,
+)

@@ -40,9 +40,9 @@ def training_rows(name: str) -> Table:
 
 PREDICTIONS = Table(
     "predictions",
-    ("run_id", "image_id", "transform"),
+    ("run_id", "collection", "image_id", "transform"),
     struct(
-        run_id="string",  # MLflow run of the detector
+        run_id="string",  # MLflow run of the detector, or baseline:<name>
         image_id="string",
         transform="string",  # "none", or the name of the degradation applied before scoring
         collection="string",  # what was scored, e.g. demo@1/test
@@ -51,20 +51,23 @@ PREDICTIONS = Table(
         real_source="string",
         logit="double",
         scored_at="timestamp",
+        format="string",  # of the scored file: JPEG, PNG, …
     ),
     append_only=True,
 )
 
 EVALUATIONS = Table(
     "evaluations",
-    ("run_id", "collection", "slice_kind", "slice", "transform", "metric"),
+    ("run_id", "collection", "slice_kind", "slice", "transform", "metric", "pool"),
     struct(
-        run_id="string",
+        run_id="string",  # of the detector, or baseline:<name>
         collection="string",
-        slice_kind="string",  # all, generator, mean (unweighted over generators)
+        # all, generator, family, architecture, real_source, format; mean, mean_of_architecture (unweighted over
+        # generators); operating_point
+        slice_kind="string",
         slice="string",
         transform="string",
-        metric="string",  # average_precision, accuracy
+        metric="string",  # one of training.metrics.METRICS, flip_rate; threshold, fpr, tpr of an operating point
         value="double",
         ci_low="double",
         ci_high="double",
@@ -72,6 +75,9 @@ EVALUATIONS = Table(
         n_fake="long",
         reason="string",  # why the value is null, e.g. ONE_CLASS
         evaluated_at="timestamp",
+        pool="string",  # reals that fakes were judged against: all, matched, paired; with ", balanced" as many
+        interval_over="string",  # what the interval's bootstrap drew: generators or images
+        threshold="double",  # the logit above which an image was called fake, for metrics that rest on one
     ),
 )
 
