@@ -42,9 +42,24 @@ VERBS: dict[str, tuple[str, str]] = {
         "etl.jobs.build_training_set",
         "write a versioned, generator-disjoint training set",
     ),
+    "export": ("etl.jobs.export", "write a training set for others: Parquet, folders or WebDataset, with a card"),
+    "withdraw": (
+        "training.jobs.withdraw",
+        "leave generators out of all training sets to come, and build those that hold them anew",
+    ),
     "train": ("training.jobs.train", "train a detector on a training set, logged to MLflow"),
-    "evaluate": ("training.jobs.evaluate", "score a training set's test images and judge them by generator"),
+    "evaluate": (
+        "training.jobs.evaluate",
+        "score images with a detector and judge it by generator, beside baselines",
+    ),
+    "compare": ("training.jobs.compare", "compare two detectors on the images that both have scored"),
+    "score": ("training.jobs.score", "score files, folders or images of the lake: fake, real or abstain"),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
+    "maintain": (
+        "etl.jobs.maintain",
+        "compact and cluster the tables, and delete files that no one needs any more",
+    ),
+    "repair": ("etl.jobs.repair", "find what kills and disks left in the lake, and mend it"),
     "explore": ("explorer.launch", "open the explorer on the loopback"),
     "mlflow": ("training.jobs.mlflow_ui", "open MLflow's interface on the loopback"),
 }

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from etl.errors import FINISHED_WITH_REJECTS, OK, ForensicsError
 
@@ -47,8 +48,16 @@ class Stage:
         self.noun = noun
         self._started = time.monotonic()
 
-    def finish(self, total: int, accepted: int, rejected: int = 0, already_there: int = 0, note: str = "") -> int:
-        """Print `<stage>: N nouns = a new + r rejected + t already there`; return 0 or 3.
+    def finish(
+        self,
+        total: int,
+        accepted: int,
+        rejected: int = 0,
+        already_there: int = 0,
+        note: str = "",
+        to: TextIO | None = None,
+    ) -> int:
+        """Print `<stage>: N nouns = a new + r rejected + t already there` (on stdout, or to `to`); return 0 or 3.
 
         Raises AssertionError when the counts do not add up, since then something was lost.
         """
@@ -57,6 +66,7 @@ class Stage:
         print(
             f"{self.name}: {total} {self.noun} = {counts}{'; ' + note if note else ''} ({seconds:.1f} s)",
             flush=True,
+            file=to,
         )
         if total != accepted + rejected + already_there:
             raise AssertionError(f"{self.name} lost count: {total} {self.noun} are not {counts}")

@@ -77,6 +77,12 @@ class AuditFailed(ForensicsError):
     exit_code = 4
 
 
+class SuccessorFailed(ForensicsError):
+    """A training set that holds a withdrawn generator's images could not be built again without them."""
+
+    exit_code = 4
+
+
 class NotTheSame(ForensicsError):
     """What is made once more from its record is not what was recorded."""
 
@@ -85,6 +91,10 @@ class EnvironmentAtFault(ForensicsError):
     """One generator after another failed alike, so that the cause lies not in them; the rest was not tried."""
 
     exit_code = 4
+
+
+class DiskFull(ForensicsError):
+    """A disk that the lake or Spark writes to has no space left; tables are as before the commit that failed."""
 
 
 class LockHeld(ForensicsError):
@@ -115,3 +125,9 @@ class TableOutdated(ForensicsError):
 
 class TableDamaged(ForensicsError):
     """A Delta table's log or one of its live files cannot be read."""
+
+
+class VersionGone(ForensicsError):
+    """Files of an earlier version of a table were vacuumed, or taken off with what was lost."""
+
+    exit_code = 4

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from etl.errors import ConfigError, NothingUsable
+from etl.images.withdrawal import withdrawn
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATORS, MODELS, PLANS
 from generation.hints import Hints, hints, merged
@@ -58,10 +59,14 @@ def recorded_plan(root: str, name: str) -> pl.DataFrame:
 def eligible_generators(root: str, only: list[str] | None = None) -> list[Generator]:
     """Return the eligible generators of the Hub, each with the files of its model at its revision.
 
+    Those that were withdrawn are not among them.
+
     Raises LakeMissing, NothingUsable when none is left, ConfigError for an id in `only` that is not eligible.
     """
     generators = snapshot.scan(root, GENERATORS).filter(pl.col("eligible") & (pl.col("kind") == "hub"))
-    found = generators.collect().sort("generator_id").to_dicts()
+    barred = withdrawn(root)
+    rows = generators.collect().sort("generator_id").to_dicts()
+    found = [row for row in rows if row["generator_id"] not in barred]
     if only is not None:
         missing = sorted(set(only) - {row["generator_id"] for row in found})
         if missing:
@@ -78,8 +83,9 @@ def planned_generators(root: str, recorded: pl.DataFrame) -> list[Generator]:
     """Return the generators of a plan at the revisions and with the numbers of images that it holds.
 
     All of them: one that has lost its eligibility since comes with the reason, so that it is counted and not
-    sampled, whatever the plan says: its owner may have closed it, or the policy barred it.
+    sampled, whatever the plan says: its owner may have closed it, the policy barred it, or it was withdrawn.
     """
+    barred = withdrawn(root)
     of_plan = pl.col("generator_id").is_in(recorded["generator_id"].to_list())
     known = {
         row["generator_id"]: row for row in snapshot.scan(root, GENERATORS).filter(of_plan).collect().to_dicts()
@@ -90,6 +96,8 @@ def planned_generators(root: str, recorded: pl.DataFrame) -> list[Generator]:
         row = known.get(generator_id, _NO_GENERATOR | {"generator_id": generator_id, "model_id": generator_id})
         rows.append(row | {"revision": planned["revision"]})
         refused = None if row["eligible"] else f"{row['reason']}: {row['detail']}"
+        if generator_id in barred:
+            refused = f"WITHDRAWN: {barred[generator_id] or 'from this lake'}"
         asked[generator_id] = {"images": planned["images"], "refused": refused}
     return [replace(found, **asked[found.generator_id]) for found in _with_models(root, rows)]
 
@@ -115,7 +123,8 @@ def _bases(root: str, model_ids: list[str]) -> dict[str, Row]:
     of_base = pl.col("model_id").is_in(model_ids) & pl.col("eligible")
     pinned = snapshot.scan(root, GENERATORS).filter(of_base).select("model_id", "revision").collect()
     models = {(row["model_id"], row["revision"]): row for row in _models(root, model_ids)}
-    return {key[0]: models[key] for key in pinned.iter_rows() if key in models}
+    barred = withdrawn(root)
+    return {key[0]: models[key] for key in pinned.iter_rows() if key in models and key[0] not in barred}
 
 
 def _models(root: str, model_ids: list[str]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from etl.config import as_dict
 from etl.errors import ConfigError, NothingUsable
+from etl.images.withdrawal import withdrawn
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATORS
 from etl.statistics.diversity import effective_number
@@ -123,7 +124,8 @@ def report(choice: Choice, settings: PlanSettings) -> list[str]:
 def _eligible(root: str, version: int, settings: PlanSettings) -> pl.DataFrame:
     snapshot.require_columns(root, GENERATORS, version)
     scanned = snapshot.scan(root, GENERATORS, version).filter(pl.col("eligible") & (pl.col("kind") == "hub"))
-    found = with_known_roots(scanned.select(_READ).collect())
+    barred = pl.col("generator_id").is_in(list(withdrawn(root)))
+    found = with_known_roots(scanned.filter(~barred).select(_READ).collect())
     if not found.height:
         raise NothingUsable(
             f"no generator in the lake at {root} is eligible; run `forensics crawl` and `catalogue`"

@@ -52,11 +52,19 @@ def row_counts(root: str) -> dict[str, int]:
 
 def results(root: str) -> list[str]:
     """Return the lines of the table of results: average precision and accuracy by generator."""
-    rows = snapshot.read(root, EVALUATIONS).filter(pl.col("slice_kind").is_in(["generator", "mean"]))
-    wide = rows.pivot(on="metric", index=["slice_kind", "slice", "n_fake", "n_real"], values="value")
+    is_baseline = pl.col("run_id").str.starts_with("baseline:")  # what looks at no pixel: its mean alone
+    rows = snapshot.read(root, EVALUATIONS).filter(
+        (pl.col("slice_kind") == "mean") | ((pl.col("slice_kind") == "generator") & ~is_baseline),
+        pl.col("metric").is_in(["average_precision", "accuracy"]),
+        pl.col("pool") == "all",
+        pl.col("transform") == "none",
+    )
+    index = ["slice_kind", "slice", "n_fake", "n_real", "run_id", "collection"]
+    wide = rows.pivot(on="metric", index=index, values="value").with_columns(baseline=is_baseline)
     lines = [f"{'generator':<44} {'fakes':>5} {'reals':>5} {'AP':>6} {'acc':>6}"]
-    for row in wide.sort("slice_kind", "slice").iter_rows(named=True):
-        name = row["slice"] if row["slice_kind"] == "generator" else "mean over generators"
+    for row in wide.sort("slice_kind", "baseline", "slice", "run_id").iter_rows(named=True):
+        mean = row["run_id"] if row["baseline"] else "mean over generators"
+        name = row["slice"] if row["slice_kind"] == "generator" else mean
         ap, accuracy = _figure(row.get("average_precision")), _figure(row.get("accuracy"))
         lines.append(f"{name:<44} {row['n_fake']:>5} {row['n_real']:>5} {ap:>6} {accuracy:>6}")
     return lines

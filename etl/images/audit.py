@@ -73,6 +73,19 @@ def failures(findings: Sequence[Finding], limit: float, accept: Collection[str])
     return [found for found in findings if found.exceeds(limit) and found.view not in accept]
 
 
+def probabilities(train: pl.DataFrame, others: pl.DataFrame, seed: int) -> NDArray[np.float64]:
+    """Return how probably each of `others` is fake, by a forest that saw the labels of `train` and the view `all`.
+
+    What a detector must beat: no pixel was looked at. 0.5 where the training images are of one class.
+    """
+    if train["label"].n_unique() < 2:
+        return np.full(others.height, 0.5)
+    coded = _coded(pl.concat([part.select(VIEWS["all"]) for part in (train, others)], how="vertical_relaxed"))
+    forest = _forest(seed, train.height).fit(coded[: train.height], train["label"].to_numpy())
+    scores: NDArray[np.float64] = forest.predict_proba(coded[train.height :])[:, 1]
+    return scores
+
+
 def as_dicts(findings: Sequence[Finding]) -> list[dict[str, object]]:
     """Return the findings as they are recorded."""
     return [asdict(found) for found in findings]

@@ -3,22 +3,71 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
-from pyspark.sql import Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from etl.config import as_dict
 from etl.errors import AuditFailed, NothingUsable, NotTheSame
 from etl.images import audit
 from etl.images.recipe import TrainingSetSettings
-from etl.images.splits import id_checksum
-from etl.images.training_set import Choice, choose
-from etl.lake.schemas import TRAINING_SETS
+from etl.images.splits import SPLITS, id_checksum
+from etl.images.training_set import READ, Choice, choose, pinned, rows_of
+from etl.lake.schemas import IMAGES, TRAINING_SETS, training_rows
 from etl.lake.store import Lake
 
 _NOT_OF_THE_RECIPE = ("root", "dry_run", "again")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that was chosen, and is not written yet."""
+
+    settings: TrainingSetSettings
+    versions: dict[str, int]
+    choice: Choice
+    row: dict[str, Any]
+    """Its row of `training_sets`, but for `rows_version`"""
+    latest: Row | None
+    """The row of the set's newest version"""
+
+    @property
+    def label(self) -> str:
+        return f"{self.row['name']}@{self.row['version']}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether the newest version is the same already."""
+        same = ("config", "id_checksum")
+        return self.latest is not None and all(self.latest[name] == self.row[name] for name in same)
+
+
+def prepared(lake: Lake, settings: TrainingSetSettings, now: datetime) -> Build:
+    """Choose and audit a set's next version. Raises as `choose`.
+
+    What is read is pinned, so an ingest may go on meanwhile.
+    """
+    versions = {table.name: lake.version(table) for table in READ if lake.exists(table)}
+    choice, latest = choose(lake, versions, settings), recorded(lake, settings.name)
+    row = record(settings, 1 + (latest.version if latest else 0), versions, choice, now)
+    return Build(settings, versions, choice, row, latest)
+
+
+def written(lake: Lake, build: Build) -> None:
+    """Write a build's rows in their shuffled order, each split in files of its own, and put it on record."""
+    table = training_rows(build.settings.name)
+    images = pinned(lake, IMAGES, build.versions)
+    rows = rows_of(build.choice.rows, images, build.settings).select(*table.columns)
+    splits = [rows.where(F.col("split") == split) for split in SPLITS]
+    ordered = [rows.repartitionByRange("position").sortWithinPartitions("position") for rows in splits]
+    version = lake.overwrite(table, reduce(DataFrame.unionByName, ordered))
+    row = build.row | {"rows_version": version}
+    words = [[row.get(column) for column in TRAINING_SETS.columns]]
+    lake.append(TRAINING_SETS, lake.spark.createDataFrame(words, TRAINING_SETS.schema))
 
 
 def recorded(lake: Lake, name: str, version: int | None = None) -> Row | None:
@@ -32,6 +81,11 @@ def recipe(settings: TrainingSetSettings) -> str:
     """Return what of the settings decides the rows, as JSON."""
     kept = {key: value for key, value in as_dict(settings).items() if key not in _NOT_OF_THE_RECIPE}
     return json.dumps(kept, sort_keys=True)
+
+
+def settings_of(lake: Lake, build: Row) -> TrainingSetSettings:
+    """Return the recipe of a build on record."""
+    return TrainingSetSettings(**{**json.loads(build.config), "root": lake.root})
 
 
 def record(
@@ -67,8 +121,7 @@ def chosen_again(lake: Lake, build: str) -> Choice:
     row = recorded(lake, name, int(version))
     if row is None:
         raise NothingUsable(f"there is no training set '{build}'")
-    settings = TrainingSetSettings(**{**json.loads(row.config), "root": lake.root})
-    choice = choose(lake, json.loads(row.table_versions), settings)
+    choice = choose(lake, json.loads(row.table_versions), settings_of(lake, row))
     if (checksum := id_checksum(choice.rows)) != row.id_checksum:
         raise NotTheSame(f"{build} is recorded with the checksum {row.id_checksum} and comes out with {checksum}")
     return choice

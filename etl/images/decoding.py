@@ -43,6 +43,7 @@ class Code(StrEnum):
     BAD_FILE = "BAD_FILE"  # a Parquet or tar file that is damaged or lacks columns
     NOT_ALLOWED = "NOT_ALLOWED"  # an address or path outside of what was allowed
     UNREACHABLE = "UNREACHABLE"  # a download that failed
+    WITHDRAWN = "WITHDRAWN"  # its generator has been withdrawn
 
 
 class Refused(ValueError):
@@ -90,6 +91,11 @@ def inspect(data: bytes) -> Properties:
             raise Refused(*_reason(data, error)) from error
 
 
+def properties(image: Image.Image, data: bytes) -> Properties:
+    """Return what an opened image says of itself, without its pixels: for files that were inspected before."""
+    return _properties(image, int(getattr(image, "n_frames", 1)), data)
+
+
 def _decode(data: bytes) -> Properties:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_EDGE:
@@ -99,6 +105,10 @@ def _decode(data: bytes) -> Properties:
     n_frames = int(getattr(image, "n_frames", 1))
     image.load()
     _cap_metadata(image)  # of a PNG more of it may follow the pixels
+    return _properties(image, n_frames, data)
+
+
+def _properties(image: Image.Image, n_frames: int, data: bytes) -> Properties:
     return Properties(
         # A phone's multi-picture file is a JPEG followed by others.
         "JPEG" if image.format == "MPO" else str(image.format),

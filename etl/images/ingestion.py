@@ -22,6 +22,7 @@ from etl.images.decoder import shared_decoder
 from etl.images.decoding import Code, Refused
 from etl.images.sources import Entry, Source
 from etl.images.verdicts import NEW, REJECTED, THERE, images, judge, places, refused
+from etl.images.withdrawal import withdrawn
 from etl.lake.schemas import COLLECTIONS, IMAGES
 from etl.lake.store import Lake
 
@@ -72,7 +73,8 @@ def ingest_wave(lake: Lake, source: Source, wave: list[Entry], run_id: str, now:
     entries = lake.spark.createDataFrame(_table(wave))
     parts = _partitions(len(wave), sum(entry.get("rows") or 1 for entry in wave))
     checked = check(entries.repartitionByRange(parts, "position"), source).persist(StorageLevel.MEMORY_AND_DISK)
-    judged = judge(checked, lake.read_or_empty(IMAGES), source.name).persist()
+    # Cut from the table that is written next: Spark computes anew whatever it keeps of one that was written to.
+    judged = judge(checked, lake.read_or_empty(IMAGES), source.name, withdrawn(lake.root)).localCheckpoint()
     try:
         counts = {row["verdict"]: row["count"] for row in judged.groupBy("verdict").count().collect()}
         if counts.get(NEW):
@@ -83,7 +85,6 @@ def ingest_wave(lake: Lake, source: Source, wave: list[Entry], run_id: str, now:
         if counts.get(REJECTED):
             lake.reject("ingest", refused(judged), run_id)
     finally:
-        judged.unpersist()
         checked.unpersist()
     return counts
 

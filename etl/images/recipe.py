@@ -62,6 +62,11 @@ class TrainingSetSettings:
     """resize the shorter edge to so many pixels and cut the middle square out before that"""
     reencode_quality: list[int] = field(default_factory=lambda: [75, 95])
     """quality of JPEG and WebP, drawn for each image from this range, as [low, high]"""
+    rows: str = "encoded"
+    """what the rows of the training split hold: `encoded`, the files; `resized`, their pixels with the shorter
+    edge at --rows_size, so that training need not decode"""
+    rows_size: int | None = None
+    """that edge: 256 for detectors of 224 pixels, 440 for those of 384"""
     audit_limit: float = LIMIT
     """area under the ROC curve from which a classifier that sees only metadata fails the build"""
     accept: list[str] = field(default_factory=list)
@@ -119,6 +124,12 @@ class TrainingSetSettings:
         quality = self.reencode_quality
         if not (len(quality) == 2 and 1 <= quality[0] <= quality[1] <= 100):
             found.append("--reencode_quality must be [low, high], with 1 ≤ low ≤ high ≤ 100")
+        if self.rows not in ("encoded", "resized"):
+            found.append(f"--rows must be encoded or resized; not '{self.rows}'")
+        if (self.rows == "resized") != (self.rows_size is not None):
+            found.append("--rows resized needs --rows_size, and nothing else takes it")
+        if self.rows_size is not None and not 16 <= self.rows_size <= 4096:
+            found.append("--rows_size must lie in 16 … 4096")
         if not 0.5 <= self.audit_limit <= 1:
             found.append("--audit_limit must lie in 0.5 … 1")
         if unknown := sorted(set(self.accept) - set(VIEWS)):

@@ -9,6 +9,7 @@ BACKBONE = r"none|efficientnet-lite0|timm:[A-Za-z0-9_.]+|clip:.+"
 """Networks that make embeddings. A timm name has no scheme, by which timm would go and fetch another model."""
 SOURCES = ("folder", "generated", "released", "imagefolder", "webdataset", "list")
 LAYOUTS = ("reference", "genimage", "forensynths", "universal-fake-detect", "synthbuster")
+EXPORTED = ("released", "folders", "webdataset")
 LARGEST_DISTANCE = 8
 """Bits; beyond it a hash has 45 keys and more to be looked up by, and unlike images come together by chance."""
 
@@ -160,6 +161,38 @@ class LeaksSettings:
 def _problems_of_distance(max_distance: int) -> list[str]:
     within = 0 <= max_distance <= LARGEST_DISTANCE
     return [] if within else [f"--max_distance must lie in 0 … {LARGEST_DISTANCE}"]
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Which training set to write where, and how."""
+
+    root: str = "lake"
+    """where the lake lies"""
+    training_set: str = "demo"
+    """the set's name"""
+    version: int | None = None
+    """its version; by default the newest"""
+    to: str | None = None
+    """the folder to write: an empty or new one, or that of the same export, to go on with it"""
+    format: str = "released"
+    """`released`: Parquet with the columns of the released Community Forensics; `folders`: the reference trainer's
+    <generator>/{real,fake}/<image>, a tree a split; `webdataset`: tar files"""
+    rows_per_file: int = 1000
+    """images in a Parquet or tar file"""
+    wave: int = 16
+    """files written at once: what a kill can cost, and what is moved between tasks, at most"""
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        found = []
+        if self.to is None or "://" in self.to:
+            found.append("--to must name a folder of this machine")
+        if self.format not in EXPORTED:
+            found.append(f"--format must be {', '.join(EXPORTED[:-1])} or {EXPORTED[-1]}, not '{self.format}'")
+        if self.rows_per_file < 1 or not 1 <= self.wave <= 512:
+            found.append("--rows_per_file must be at least 1, and --wave lie in 1 … 512")
+        return found
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,20 @@ from etl.images.candidates import candidates
 from etl.images.matching import POOL, balance, trimmed
 from etl.images.recipe import TrainingSetSettings
 from etl.images.reencoding import reencoded
+from etl.images.resizing import as_pixels
 from etl.images.splits import SPLITS, draw, positions, split
-from etl.lake.schemas import COLLECTIONS, DUPLICATE_CLUSTERS, GENERATORS, IMAGE_FEATURES, IMAGES, Table
+from etl.lake.schemas import (
+    COLLECTIONS,
+    DUPLICATE_CLUSTERS,
+    GENERATORS,
+    IMAGE_FEATURES,
+    IMAGES,
+    WITHDRAWALS,
+    Table,
+)
 from etl.lake.store import Lake
 
-READ: tuple[Table, ...] = (IMAGES, GENERATORS, IMAGE_FEATURES, DUPLICATE_CLUSTERS, COLLECTIONS)
+READ: tuple[Table, ...] = (IMAGES, GENERATORS, IMAGE_FEATURES, DUPLICATE_CLUSTERS, COLLECTIONS, WITHDRAWALS)
 """The tables that a recipe is about; their versions are part of a build's record."""
 _REPLACED = ("format", "mode", "width", "height", "n_frames", "exif_orientation", "bit_depth", "icc_profile")
 _MEASURED = ("byte_size", "jpeg_quality", "jpeg_subsampling")
@@ -44,13 +53,17 @@ def pinned(lake: Lake, table: Table, versions: Mapping[str, int]) -> DataFrame:
 
 
 def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSettings) -> Choice:
-    """Return the rows that the recipe takes. Raises NothingUsable, ConfigError, as the modules behind it.
+    """Return the rows that the recipe takes, none of a generator that was withdrawn when `versions` were read.
+
+    Raises NothingUsable, ConfigError, as the modules behind it.
 
     Each step is computed and its plan cut off: nested in one another the plans take Spark minutes to print.
     """
     images, *others = [pinned(lake, table, versions) for table in READ]
-    generators, features, clusters, collections = others
-    found = candidates(images, generators, features, clusters, collections, settings).localCheckpoint()
+    generators, features, clusters, collections, withdrawals = others
+    barred = F.broadcast(withdrawals.select("generator_id"))
+    usable = images.join(barred, on="generator_id", how="left_anti")
+    found = candidates(usable, generators, features, clusters, collections, settings).localCheckpoint()
     fakes, reals = (found.where(F.col("label") == label) for label in (1, 0))
     drawn = draw(fakes, settings)
     placed = split(drawn, reals, settings).localCheckpoint()
@@ -75,12 +88,12 @@ def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSetting
 
 
 def rows_of(chosen: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:
-    """Return the chosen images with their bytes, encoded anew where the recipe says so."""
+    """Return the chosen images with their bytes, encoded anew and then as pixels where the recipe says so."""
     rows = chosen.join(images, on="image_id", how="inner")
-    if not settings.reencode:
-        return rows
-    new = reencoded(rows, settings, keep_bytes=True).select("image_id", "bytes", "format", "width", "height")
-    return rows.drop("bytes", "format", "width", "height").join(new, on="image_id", how="inner")
+    if settings.reencode:
+        new = reencoded(rows, settings, keep_bytes=True).select("image_id", "bytes", "format", "width", "height")
+        rows = rows.drop("bytes", "format", "width", "height").join(new, on="image_id", how="inner")
+    return as_pixels(rows, settings.rows_size) if settings.rows_size else rows
 
 
 def _as_reencoded(pool: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:

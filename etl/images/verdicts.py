@@ -1,5 +1,6 @@
 """What becomes of the images of a wave, decided on narrow rows: new, there already, or rejected with a code."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, Window
@@ -10,17 +11,21 @@ from etl.lake.schemas import IMAGES
 
 NEW, THERE, REJECTED = "new", "there", "rejected"
 
-FACTS = ("position", "item", "key", "code", "detail", "image_id", "label", "split", "pairs")
+FACTS = ("position", "item", "key", "code", "detail", "image_id", "label", "generator_id", "split", "pairs")
 """What the decision rests on: the place in the wave, the image, and what is known of it."""
 
 
-def judge(checked: DataFrame, stored: DataFrame, source: str) -> DataFrame:
+def judge(checked: DataFrame, stored: DataFrame, source: str, withdrawn: Collection[str] = ()) -> DataFrame:
     """Return the checked rows without bytes, with `verdict`; `code` and `detail` on all that are REJECTED.
 
     Of equal bytes the first is NEW. ID_CLASH: the source has brought other bytes under this key, in the lake or
-    earlier in the wave. LABEL_CLASH: the bytes are known as the other class.
+    earlier in the wave. LABEL_CLASH: the bytes are known as the other class. WITHDRAWN: they are of one of the
+    generators `withdrawn`, whether the lake has them or not.
     """
     facts = checked.select(*FACTS)
+    if withdrawn:
+        barred = F.col("code").isNull() & F.col("generator_id").isin(*withdrawn)
+        facts = _rejected(facts, barred, Code.WITHDRAWN, F.lit("its generator has been withdrawn"))
     # Only the rows of the lake that the wave asks for are moved, not the lake.
     ids = stored.join(F.broadcast(facts.select("image_id").distinct()), on="image_id", how="left_semi")
     ids = ids.select("image_id", F.col("label").alias("_label"))

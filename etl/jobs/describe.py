@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _describe(lake: Lake, settings: DescribeSettings, backbone: Backbone | None) -> Counter[str]:
     """Measure wave by wave; return how many images were DONE before, TO_DO and now measured, and REFUSED ever."""
-    judged = judge(lake, backbone, settings.retry).persist()
+    # Cut from the tables that the waves write: Spark computes anew whatever it keeps of one that was written to.
+    judged = judge(lake, backbone, settings.retry).localCheckpoint()
     held = files(judged)
     counts = Counter[str]()
     for file in held:
@@ -52,7 +53,6 @@ def _describe(lake: Lake, settings: DescribeSettings, backbone: Backbone | None)
         counts.update({TO_DO: measured, REFUSED: refused})
         tried += sum(file.counts[TO_DO] for file in wave)
         log.info("describe: %d of %d images, %.1f a second", tried, missing, tried / (time.monotonic() - started))
-    judged.unpersist()
     return counts
 
 

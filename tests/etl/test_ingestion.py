@@ -8,7 +8,7 @@ from etl.lake.schemas import IMAGES
 
 CHECKED = (
     "position long, item int, key string, code string, detail string, split string, pairs array<string>, "
-    "image_id string, label int"
+    "image_id string, label int, generator_id string"
 )
 
 
@@ -28,6 +28,7 @@ def checked(spark, *rows):
                 known.get("pairs"),
                 image_id,
                 known["label"],
+                known.get("generator_id"),
             )
         )
     return spark.createDataFrame(full, CHECKED)

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from etl.lake import snapshot
-from etl.lake.schemas import GENERATORS, MODELS
+from etl.lake.schemas import GENERATORS, MODELS, WITHDRAWALS
 from generation.demo_hub.transformer_families import dit
 from generation.demo_hub.unet_families import lora, sd1, sdxl
 from generation.failures import Code, GenerationFailure
@@ -90,3 +90,9 @@ def test_an_adapter_that_says_so_brings_its_own_steps_and_scheduler(tmp_path):
 
 def test_an_adapter_of_a_base_that_may_not_be_sampled_has_none(tmp_path):
     assert lake(str(tmp_path), base_eligible=False)[LORA].base is None
+
+
+def test_an_adapter_of_a_withdrawn_base_has_none(tmp_path):
+    snapshot.append(str(tmp_path), WITHDRAWALS, [{"generator_id": BASE}])
+    found = lake(str(tmp_path))
+    assert found.keys() == {LORA} and found[LORA].base is None

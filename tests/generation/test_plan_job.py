@@ -8,7 +8,7 @@ import pytest
 
 from etl.errors import ConfigError, LakeMissing, NothingUsable
 from etl.lake import snapshot
-from etl.lake.schemas import GENERATORS, IMAGES, MODELS, PLANS
+from etl.lake.schemas import GENERATORS, IMAGES, MODELS, PLANS, WITHDRAWALS
 from generation.execution import standing
 from generation.inputs import wanted_generators
 from generation.jobs import generate, plan
@@ -302,3 +302,15 @@ def test_images_made_before_a_generator_was_closed_stay_and_count(with_models):
     found = make_plan(wanted_generators(settings(with_models)), ["one"], settings(with_models))
     left = standing(found, settings(with_models))
     assert (len(left.work), left.already_there, left.given_up) == (0, 1, 1)
+
+
+def test_a_withdrawn_generator_is_neither_planned_nor_sampled(with_models):
+    make(with_models, "--include", "[a/sd1, a/sd2]")
+    snapshot.append(with_models, WITHDRAWALS, [{"generator_id": "a/sd1", "reason": "its author asked"}])
+    refused = {found.generator_id: found.refused for found in wanted_generators(settings(with_models))}
+    assert refused == {"a/sd1": "WITHDRAWN: its author asked", "a/sd2": None}
+    without_a_plan = wanted_generators(GenerateSettings(root=with_models))
+    assert len(without_a_plan) == 11 and "a/sd1" not in {found.generator_id for found in without_a_plan}
+    assert "a/sd1" not in make(with_models, name="later")
+    with pytest.raises(ConfigError, match="not among the eligible generators: a/sd1"):
+        make(with_models, "--include", "[a/sd1]", name="again")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from etl.errors import ConfigError
 from etl.images.decoding import Code
@@ -90,8 +91,13 @@ class LaidOut(Files):
             return entry | {
                 "label": 0,
                 "real_source": place.get("source", source),
-                "pairs": [generator_of(name) for name in paired] or None,
+                "pairs": [_maker(name) for name in paired] or None,
             }
         if class_ == FAKE and folder:
-            return entry | {"label": 1, "generator_id": generator_of(folder)}
+            return entry | {"label": 1, "generator_id": _maker(folder)}
         return refusal(entry, Code.UNLABELLED, "its folders name no class, or of a fake no generator")
+
+
+def _maker(folder: str) -> str | None:
+    """Return the generator that a folder is named after, percent-encoded where its name could be no folder's."""
+    return generator_of(unquote(folder))

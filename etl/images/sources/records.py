@@ -72,13 +72,24 @@ def described(
 
 
 def generator_of(name: Any) -> str | None:
-    """Return a generator's id by its name: `owner/model` of the Hub, `<kind>:<name>`, else `imported:<name>`."""
+    """Return a generator's id by its name: `owner/model` of the Hub, `<kind>:<name>`, else `imported:<name>`.
+
+    `:<id>` stands for any id, to the letter.
+    """
     if name is None:
         return None
     name = str(name).strip()
+    if name.startswith(":"):
+        return name[1:]
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII) or name.partition(":")[0] in KINDS:
         return name
     return f"imported:{name}"
+
+
+def name_of(generator_id: str) -> str:
+    """Return the name by which `generator_of` finds this id: itself, or behind a colon."""
+    is_found = generator_of(generator_id) == generator_id and not absent(generator_id)
+    return generator_id if is_found else f":{generator_id}"
 
 
 def absent(value: Any) -> bool:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from etl.images.decoding import Code, Refused
 from etl.images.sources.entry import Entry, Found, Item, files_under, found, printable, refusal
-from etl.images.sources.records import ARCHITECTURES, absent, generator_of
+from etl.images.sources.records import ARCHITECTURES, KINDS, absent, generator_of
 
 BATCH = 16
 """Rows read at once: Eval's images are 4 MB on average."""
@@ -123,26 +123,25 @@ class Released:
 
     def _described(self, row: dict[str, Any]) -> Entry:
         """Return what a row says, in the lake's terms."""
-        name, source, split, prompt = (
-            None if absent(row.get(n)) else str(row[n]).strip()
-            for n in ("model_name", "real_source", "split", "prompt")
+        name, source, split = (
+            None if absent(row.get(n)) else str(row[n]).strip() for n in ("model_name", "real_source", "split")
         )
         entry: Entry = {
             "label": row["label"],
             "split": split,
-            "prompt": prompt,
+            "prompt": None if absent(row.get("prompt")) else row["prompt"],
             "nsfw": _flag(row.get("nsfw_flag")),
-            "real_source": _real(source),
+            "real_source": real_named(source),
         }
         if row["label"] not in (0, 1) or (row["label"] and name is None):
             return refusal(entry, Code.UNLABELLED, "the label is not 0 or 1, or a fake has no model_name")
         if row["label"] == 1:
-            generator_id, architecture = _generator(str(name), row.get("subset"), row.get("architecture"))
+            generator_id, architecture = generator_named(str(name), row.get("subset"), row.get("architecture"))
             return entry | {"generator_id": generator_id, "architecture": architecture}
         if source is None:  # Small: the name is that of the data set
-            return entry | {"real_source": _real(name) or self.collection}
-        paired = name is not None and _real(name) != entry["real_source"] and name.lower() != "real"
-        pair = self.named.get(str(name)) or _generator(str(name), row.get("subset"), None)[0]
+            return entry | {"real_source": real_named(name) or self.collection}
+        paired = name is not None and real_named(name) != entry["real_source"] and name.lower() != "real"
+        pair = self.named.get(str(name)) or generator_named(str(name), row.get("subset"), None)[0]
         return entry | {"pairs": [pair] if paired else None}
 
 
@@ -164,9 +163,9 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _generator(name: str, subset: str | None, architecture: str | None) -> tuple[str, str | None]:
-    """Return a generator's id and the paper's class, where known."""
-    if "/" in name:  # a model of the Hub
+def generator_named(name: str, subset: str | None, architecture: str | None) -> tuple[str, str | None]:
+    """Return a generator's id and the paper's class, where known; as the exports write it, a name may be an id."""
+    if "/" in name or name.startswith(":") or name.partition(":")[0] in KINDS:
         return str(generator_of(name)), ARCHITECTURES.get(str(architecture).lower())
     kind, class_ = _KNOWN.get(name.lower(), ("imported", None))
     if "commercial" in (str(subset).lower(), str(architecture).lower()):
@@ -176,8 +175,10 @@ def _generator(name: str, subset: str | None, architecture: str | None) -> tuple
     return f"{kind}:{name}", ARCHITECTURES.get(str(architecture).lower(), class_)
 
 
-def _real(name: str | None) -> str | None:
-    """Return a data set's name in one spelling."""
+def real_named(name: str | None) -> str | None:
+    """Return a data set's name in one spelling; behind a colon it is to the letter."""
+    if name is not None and name.startswith(":"):
+        return name[1:]
     return None if name is None else _REALS.get(re.sub(r"[^a-z0-9]", "", name.lower()), name)
 
 
