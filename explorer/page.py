@@ -63,11 +63,12 @@ def draw(figure: go.Figure, alt: str) -> None:
     st.plotly_chart(figure, theme=None, config={"displayModeBar": False}, alt=alt)
 
 
-def evaluation_title(run: tuple[str, str, str, datetime | None]) -> str:
-    """Name a row of `queries.runs`: which images were judged, by which detector, when."""
-    run_id, collection, transform, at = run
+def evaluation_title(run: tuple[str, str, str, str, datetime | None]) -> str:
+    """Name a row of `evaluations.runs`: which images were judged, by which detector, when."""
+    run_id, collection, transform, pool, at = run
     degraded = "" if transform == "none" else f" after {transform}"
-    return f"{collection}{degraded} · detector {run_id}" + (f" · {at:%Y-%m-%d %H:%M}" if at else "")
+    against = "" if pool == "all" else f" against {pool} reals"
+    return f"{collection}{degraded}{against} · detector {run_id}" + (f" · {at:%Y-%m-%d %H:%M}" if at else "")
 
 
 def facts(pairs: dict[str, object]) -> None:

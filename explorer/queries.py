@@ -17,11 +17,11 @@ from etl.lake.schemas import (
     GOLD_GENERATOR_CARDS,
     IMAGES,
     MODELS,
-    PREDICTIONS,
     REJECTS,
     THUMBNAILS,
     TRAINING_SETS,
 )
+from explorer.evaluations import BASELINE
 from explorer.reading import Snapshot
 
 PAGE = 48
@@ -55,7 +55,9 @@ def totals(lake: Snapshot) -> pl.DataFrame:
             (pl.col("label") == 0).sum().alias("real"),
         ),
         lake.scan(TRAINING_SETS).select(pl.len().alias("training_sets")),
-        evaluations.select(pl.col("run_id").n_unique().alias("runs")),
+        evaluations.filter(~pl.col("run_id").str.starts_with(BASELINE)).select(
+            pl.col("run_id").n_unique().alias("runs")
+        ),
         lake.scan(REJECTS).select(pl.len().alias("rejects")),
     ]
     return pl.concat(pl.collect_all(counts), how="horizontal")
@@ -162,60 +164,6 @@ def image(lake: Snapshot, image_id: str) -> pl.DataFrame:
     found = lake.scan(IMAGES).filter(pl.col("image_id") == image_id)
     families = lake.scan(GENERATORS).select("generator_id", "family", pl.col("nsfw").alias("generator_nsfw"))
     return found.join(families, on="generator_id", how="left").collect()
-
-
-def runs(lake: Snapshot) -> pl.DataFrame:
-    """Return run_id, collection, transform, evaluated_at of every evaluation, the latest first."""
-    keys = ["run_id", "collection", "transform"]
-    found = lake.scan(EVALUATIONS).group_by(keys).agg(pl.col("evaluated_at").max())
-    return found.sort("evaluated_at", *keys, descending=[True, False, False, False]).collect()
-
-
-def overall(lake: Snapshot, run_id: str, collection: str, transform: str) -> pl.DataFrame:
-    """Return the evaluation's figures over all images and as means over generators."""
-    found = _evaluation(lake, run_id, collection, transform).filter(pl.col("slice_kind").is_in(["all", "mean"]))
-    return found.sort("slice_kind", "metric").collect()
-
-
-def by_generator(lake: Snapshot, run_id: str, collection: str, transform: str) -> pl.DataFrame:
-    """Return one row a generator, the weakest first: both metrics, interval, counts, reason where undefined."""
-    found = _evaluation(lake, run_id, collection, transform).filter(pl.col("slice_kind") == "generator")
-
-    def of(metric: str, column: str) -> pl.Expr:
-        return pl.col(column).filter(pl.col("metric") == metric).first()
-
-    rows = found.group_by(pl.col("slice").alias("generator_id")).agg(
-        of("average_precision", "value").alias("average_precision"),
-        of("accuracy", "value").alias("accuracy"),
-        *[of("average_precision", column) for column in ("ci_low", "ci_high", "n_real", "n_fake", "reason")],
-    )
-    kinds = lake.scan(GENERATORS).select("generator_id", "family", "architecture")
-    joined = rows.join(kinds, on="generator_id", how="left")
-    return joined.sort("average_precision", "accuracy", "generator_id", nulls_last=True).collect()
-
-
-def score_bins(lake: Snapshot, run_id: str, collection: str, transform: str) -> pl.DataFrame:
-    """Return label, logit (middle of a bin), width, n, share: how the detector scored real and fake images.
-
-    Counted here, since a table of millions of scores has no place in a browser; `share` is of the class.
-    """
-    found = lake.scan(PREDICTIONS).filter(
-        pl.col("run_id") == run_id, pl.col("collection") == collection, pl.col("transform") == transform
-    )
-    finite = found.filter(pl.col("logit").is_finite()).select("label", "logit").collect()
-    low, high = finite["logit"].min() or 0.0, finite["logit"].max() or 0.0
-    bins = min(40, max(12, round(finite.height**0.5)))  # few images in many bins would be a comb
-    width = max((high - low) / bins, 1e-6)  # type: ignore[operator]
-    middle = ((pl.col("logit") - low) / width).floor().clip(0, bins - 1) * width + low + width / 2
-    counted = finite.group_by("label", middle.alias("logit")).agg(pl.len().alias("n"))
-    share = pl.col("n") / pl.col("n").sum().over("label")
-    return counted.with_columns(share.alias("share"), pl.lit(width).alias("width")).sort("label", "logit")
-
-
-def _evaluation(lake: Snapshot, run_id: str, collection: str, transform: str) -> pl.LazyFrame:
-    return lake.scan(EVALUATIONS).filter(
-        pl.col("run_id") == run_id, pl.col("collection") == collection, pl.col("transform") == transform
-    )
 
 
 def _thumbnails(lake: Snapshot, chosen: ImageFilter) -> pl.LazyFrame:

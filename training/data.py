@@ -1,41 +1,31 @@
 """Training sets as batches, through Petastorm: every row of a split exactly once an epoch, in a planned order.
 
-The only importer of Petastorm. Its thread pool loses rows when row groups are read fast, its order with more
-than one worker is not repeatable, and every epoch of one reader has the same order. So a reader lives for one
-epoch, takes our list of row groups, and reads them in this process (or in one of torch's workers); rows are
-counted. Petastorm does not read Delta's log either: it gets the live files of the pinned version.
+An epoch is planned before it is read (`training.plan`): who reads which row groups, in which order, in batches of
+which sizes. Its rows are counted against the plan, and every wait has a deadline.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice, repeat
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow  # noqa: F401  (before torch: loaded after it, Arrow has crashed)
+import pyarrow as pa  # (before torch: loaded after it, Arrow has crashed)
 import torch
 from numpy.typing import NDArray
-from petastorm.arrow_reader_worker import ArrowReaderWorker
-from petastorm.fs_utils import FilesystemResolver
-from petastorm.reader import Reader
-from petastorm.workers_pool.dummy_pool import DummyPool
-from petastorm.workers_pool.ventilator import Ventilator
-from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from etl.errors import ForensicsError
-from training.decoding import decode
-from training.errors import BadLabel, RowsLost
-from training.splits import RowGroup, Split, local_path
+from etl.errors import ForensicsError, TableDamaged
+from training.decoding import RAW, decode, raw_pixels
+from training.errors import BadLabel, RowsLost, TransformFailed, WorkerDied, WrongSize
+from training.plan import shares, taken
+from training.reader import PlannedReader
+from training.splits import Split
 from training.watchdog import with_deadline
 
-# Petastorm uses what pyarrow 14, the newest that it works with, deprecates.
-warnings.filterwarnings("ignore", category=FutureWarning, module="petastorm")
-
-COLUMNS = ("image_id", "bytes", "label", "split")
-
-Transform = Callable[[Image.Image, str], NDArray[np.uint8]]
+Transform = Callable[[Any, str], NDArray[np.uint8]]
+"""Makes a detector's input of decoded pixels [H, W, 3] (or an image of Pillow) and the image's id."""
 
 
 class Batch(NamedTuple):
@@ -56,27 +46,26 @@ class Loading:
     rank: int = 0
     world: int = 1
     deadline_seconds: float = 300.0
-
-
-def plan_row_groups(
-    n: int, seed: int, epoch: int, rank: int = 0, world: int = 1, worker: int = 0, workers: int = 1
-) -> list[int]:
-    """Return which of `n` row groups this worker of this rank reads in this epoch, in order.
-
-    Over all workers and ranks every row group comes once; the order is a function of (seed, epoch) alone.
-    """
-    order = np.random.default_rng([seed, epoch]).permutation(n)
-    return [int(group) for group in order[rank * workers + worker :: world * workers]]
+    equal_steps: bool = False
+    """Whether all ranks take equally many batches, as processes that train together must"""
 
 
 def batches(
-    split: Split, transform: Transform, loading: Loading, epoch: int = 0, skip: frozenset[str] = frozenset()
+    split: Split,
+    transform: Transform,
+    loading: Loading,
+    epoch: int = 0,
+    skip: frozenset[str] = frozenset(),
+    start: int = 0,
 ) -> Iterator[Batch]:
     """Yield this rank's batches of one epoch, without the images in `skip` (which must belong to the split).
 
-    Raises RowsLost when other than the planned number of rows came, LoaderStalled, UndecodableImage, BadLabel.
+    `start` batches are left out as if they had been taken: row groups that lie before them are not read, images
+    before them not decoded, and what follows is the same to the pixel. It does not go together with `skip`.
+    Raises RowsLost when other than the planned number of rows came, LoaderStalled, WorkerDied, TableDamaged,
+    UndecodableImage, TransformFailed, BadLabel, WrongSize, TooFewRows.
     """
-    dataset = _Epoch(split, transform, loading, epoch, skip)
+    dataset = _Epoch(split, transform, loading, epoch, skip, start)
     context = None
     if loading.workers:
         # Forked from a clean server: a fork of this process would copy the locks of its threads.
@@ -84,72 +73,22 @@ def batches(
         context.set_forkserver_preload(["training.data"])
     loader = DataLoader(dataset, batch_size=None, num_workers=loading.workers, multiprocessing_context=context)
     came = 0
-    for item in with_deadline(loader, loading.deadline_seconds):
-        if isinstance(item, ForensicsError):
-            raise item
-        came += len(item.image_ids)
-        yield item
-    planned = sum(split.groups[group].rows for group in dataset.shard()) - len(skip)
+    try:
+        for item in with_deadline(loader, loading.deadline_seconds):
+            if isinstance(item, ForensicsError):
+                raise item
+            came += len(item.image_ids)
+            yield item
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise WorkerDied(
+            f"a process that reads the split '{split.name}' ended ({str(error).splitlines()[0][:200]}); if memory "
+            "was short, try fewer --workers"
+        ) from error
+    planned = dataset.rows_to_come() - len(skip)
     if came != planned:
         raise RowsLost(f"epoch {epoch} of the split '{split.name}' gave {came} rows instead of {planned}")
-
-
-class PlannedReader(Reader):
-    """A Petastorm reader of exactly the given row groups, in their order, in the calling thread."""
-
-    def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS):
-        files = sorted({group.file for group in groups})
-        self._planned = [(local_path(group.file), group.number) for group in groups]
-        super().__init__(
-            FilesystemResolver(files[0]).filesystem(),
-            [local_path(file) for file in files],
-            schema_fields=[f"^{column}$" for column in columns],
-            reader_pool=DummyPool(),
-            worker_class=ArrowReaderWorker,
-            is_batched_reader=True,
-            shuffle_row_groups=False,
-            num_epochs=1,
-        )
-
-    def cleanup_cache(self) -> None:
-        """Nothing is cached; Petastorm's own would print a line an epoch."""
-
-    def _filter_row_groups(self, dataset: Any, row_groups: Any, *_: Any) -> tuple[list[int], None]:
-        found = {(piece.path, piece.row_group): number for number, piece in enumerate(row_groups)}
-        return [found[planned] for planned in self._planned], None
-
-    def _create_ventilator(self, row_group_indexes: list[int], *_: Any) -> "_AllAtOnce":
-        whole = (0, 1)
-        items = [
-            {"piece_index": index, "worker_predicate": None, "shuffle_row_drop_partition": whole}
-            for index in row_group_indexes
-        ]
-        return _AllAtOnce(self._workers_pool.ventilate, items)
-
-
-class _AllAtOnce(Ventilator):
-    """Queues all row groups (their indexes) at the start; the pool reads one when a result is asked for.
-
-    Petastorm's own ventilator queues them from a thread. Its last row group may be read before the thread notes
-    that it was the last; the in-process pool then waits for another one for ever.
-    """
-
-    def __init__(self, ventilate: Callable[..., None], items: list[dict[str, Any]]):
-        super().__init__(ventilate)
-        self._items = items
-
-    def start(self) -> None:
-        for item in self._items:
-            self._ventilate_fn(**item)
-
-    def processed_item(self) -> None:
-        """Nothing waits for free places in the queue."""
-
-    def completed(self) -> bool:
-        return True
-
-    def stop(self) -> None:
-        """No thread to stop."""
 
 
 class _Epoch(IterableDataset):
@@ -158,14 +97,26 @@ class _Epoch(IterableDataset):
     An error of ours comes out as the last item, since torch would wrap it into the text of a traceback.
     """
 
-    def __init__(self, split: Split, transform: Transform, loading: Loading, epoch: int, skip: frozenset[str]):
+    def __init__(
+        self, split: Split, transform: Transform, loading: Loading, epoch: int, skip: frozenset[str], start: int
+    ):
         self.split, self.transform, self.loading, self.epoch, self.skip = split, transform, loading, epoch, skip
-
-    def shard(self, worker: int = 0, workers: int = 1) -> list[int]:
-        loading = self.loading
-        return plan_row_groups(
-            len(self.split.groups), loading.seed, self.epoch, loading.rank, loading.world, worker, workers
+        rows = [group.rows for group in split.groups]
+        workers = max(1, loading.workers)
+        self._shares = shares(
+            rows,
+            loading.seed,
+            epoch,
+            loading.rank,
+            loading.world,
+            workers,
+            loading.batch_size,
+            loading.equal_steps,
         )
+        self._taken, self._turn = taken([len(share.sizes) for share in self._shares], start)
+
+    def rows_to_come(self) -> int:
+        return sum(sum(share.sizes[given:]) for share, given in zip(self._shares, self._taken, strict=True))
 
     def __iter__(self) -> Iterator[Batch | ForensicsError]:
         try:
@@ -174,27 +125,64 @@ class _Epoch(IterableDataset):
             yield error
 
     def _batches(self) -> Iterator[Batch]:
-        waiting: list[tuple[str, NDArray[np.uint8], int]] = []
-        for row in self._rows():
-            waiting.append(row)
-            if len(waiting) == self.loading.batch_size:
-                yield _batch(waiting)
-                waiting = []
-        if waiting:
-            yield _batch(waiting)
-
-    def _rows(self) -> Iterator[tuple[str, NDArray[np.uint8], int]]:
         info = get_worker_info()
-        plan = self.shard(info.id, info.num_workers) if info else self.shard()
-        if not plan:
+        worker = ((info.id if info else 0) + self._turn) % len(self._shares)
+        groups, sizes = self._shares[worker]
+        given = self._taken[worker]
+        rows = self._rows(groups, first=sum(sizes[:given]))
+        # With images to skip nothing is known beforehand of the sizes.
+        for size in repeat(self.loading.batch_size) if self.skip else sizes[given:]:
+            if not (waiting := list(islice(rows, size))):
+                return
+            yield _batch(waiting)
+        for _ in rows:
+            raise RowsLost(f"the split '{self.split.name}' gave more rows than its row groups hold")
+
+    def _rows(self, groups: list[int], first: int) -> Iterator[tuple[str, NDArray[np.uint8], int]]:
+        """Yield the rows of these row groups from the `first` on; those that end before it are not read."""
+        while groups and first >= self.split.groups[groups[0]].rows:
+            first -= self.split.groups[groups[0]].rows
+            groups = groups[1:]
+        for number, rows in self._read(groups):
+            for row in self._order(number, rows)[first:]:
+                image_id, label = str(rows.image_id[row]), rows.label[row]
+                if label not in (0, 1):
+                    raise BadLabel(f"image {image_id} has the label {label}; labels are 0 (real) and 1 (fake)")
+                yield image_id, self._transformed(rows, row, image_id), int(label)
+            first = 0
+
+    def _read(self, groups: list[int]) -> Iterator[tuple[int, Any]]:
+        if not groups:
             return
-        with PlannedReader([self.split.groups[number] for number in plan]) as reader:
-            for number, rows in zip(plan, reader, strict=True):
-                for row in self._order(number, rows):
-                    image_id, label = str(rows.image_id[row]), rows.label[row]
-                    if label not in (0, 1):
-                        raise BadLabel(f"image {image_id} has the label {label}; labels are 0 (real) and 1 (fake)")
-                    yield image_id, self.transform(decode(rows.bytes[row], image_id), image_id), int(label)
+        try:
+            with PlannedReader([self.split.groups[number] for number in groups]) as reader:
+                yield from zip(groups, reader, strict=True)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise TableDamaged(
+                f"a file of the split '{self.split.name}' cannot be read ({' '.join(str(error).split())[:300]}); "
+                "look at the disk, or build the training set again"
+            ) from error
+
+    def _transformed(self, rows: Any, row: int, image_id: str) -> NDArray[np.uint8]:
+        if rows.format[row] == RAW:
+            pixels = raw_pixels(rows.bytes[row], rows.height[row], rows.width[row], image_id)
+            self._require_size(pixels, image_id)
+        else:
+            pixels = decode(rows.bytes[row], image_id)
+        try:
+            return self.transform(pixels, image_id)
+        except (Exception, SystemExit) as error:
+            # An exit would end a worker process without a word.
+            raise TransformFailed(f"image {image_id} cannot be transformed: {error!r}") from error
+
+    def _require_size(self, pixels: NDArray[np.uint8], image_id: str) -> None:
+        """Refuse to resize a second time what was stored for detectors of another input size."""
+        wanted, edge = getattr(self.transform, "edge", None), min(pixels.shape[:2])
+        if wanted not in (None, edge):
+            raise WrongSize(
+                f"image {image_id} is stored with a shorter edge of {edge} pixels and the detector needs "
+                f"{wanted}: build the set with --rows_size {wanted}, or without --rows"
+            )
 
     def _order(self, number: int, rows: Any) -> list[int]:
         """Return the split's rows of one row group, shuffled: it has the same members in every epoch."""

@@ -1,20 +1,32 @@
-"""Decoding an encoded image to RGB pixels, by Pillow for every format alike."""
+"""Decoding an encoded image to RGB pixels: JPEG and PNG of plain RGB by torchvision, all else by Pillow.
+
+Both give the same pixels; torchvision takes a third less time for JPEG and a tenth less for PNG. No decoder
+shortcut such as JPEG's DCT scaling: it would treat JPEG, often real, unlike PNG, often fake.
+"""
 
 import io
 import warnings
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg, decode_png
 
 from training.errors import UndecodableImage
 
+RAW = "RAW"
+"""Format of rows that hold pixels instead of a file; `etl.images.resizing` writes them."""
 MAX_PIXELS = 64 << 20
 """Larger images were refused when they entered the lake; this guards the loader against a foreign table."""
 
+_RGB_OF_8_BITS = b"\x08\x02"
+"""Bit depth and colour type in a PNG's header."""
 
-def decode(data: bytes, image_id: str) -> Image.Image:
-    """Return the first frame as RGB, transparency on white; orientation tags are ignored, as in the paper.
 
-    No decoder shortcut such as JPEG's DCT scaling: it would treat JPEG, often real, unlike PNG, often fake.
+def decode(data: bytes, image_id: str) -> NDArray[np.uint8]:
+    """Return the first frame as RGB [H, W, 3], transparency on white; orientation is ignored, as in the paper.
+
     Raises UndecodableImage.
     """
     try:
@@ -24,10 +36,38 @@ def decode(data: bytes, image_id: str) -> Image.Image:
                 raise UndecodableImage(
                     f"image {image_id} has {image.width} x {image.height} pixels, above the limit"
                 )
+            if (pixels := _fast(data, image)) is not None:
+                return pixels
             image.load()
-            return _rgb(image)
+            return np.asarray(_rgb(image))
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise UndecodableImage(f"image {image_id} cannot be decoded: {' '.join(str(error).split())}") from None
+
+
+def raw_pixels(data: bytes, height: int, width: int, image_id: str) -> NDArray[np.uint8]:
+    """Return pixels that are stored as they are, RGB, row by row. Raises UndecodableImage."""
+    if len(data) != height * width * 3:
+        raise UndecodableImage(f"image {image_id} has {len(data)} bytes for {width} x {height} pixels")
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def _fast(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return the pixels of a plain RGB image, None where Pillow has to look: it knows more modes and errors."""
+    if image.mode != "RGB":
+        return None
+    if image.format == "JPEG":
+        decoder = decode_jpeg
+    elif image.format == "PNG" and data[24:26] == _RGB_OF_8_BITS and "transparency" not in image.info:
+        decoder = decode_png
+    else:
+        return None
+    try:
+        planes = decoder(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+    except RuntimeError:
+        return None
+    if planes.shape != (3, image.height, image.width) or planes.dtype != torch.uint8:
+        return None
+    return np.ascontiguousarray(planes.permute(1, 2, 0).numpy())
 
 
 def _rgb(image: Image.Image) -> Image.Image:

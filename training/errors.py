@@ -11,6 +11,30 @@ class LoaderStalled(ForensicsError):
     """The loader delivered no batch within its deadline."""
 
 
+class TooFewRows(ForensicsError):
+    """A training set has too few rows, or row groups, for the processes that are to share its epochs."""
+
+    exit_code = 2
+
+
+class WorkerDied(ForensicsError):
+    """A process that reads and augments ended before its epoch did."""
+
+
+class TransformFailed(ForensicsError):
+    """A transform raised an error on an image that decodes."""
+
+
+class WrongSize(ForensicsError):
+    """A training set stores resized images of another size than the detector takes."""
+
+    exit_code = 2
+
+
+class SplitsOverlap(ForensicsError):
+    """An image lies in a training set more than once."""
+
+
 class UndecodableImage(ForensicsError):
     """An image of a training set cannot be decoded, although it was checked when it entered the lake."""
 

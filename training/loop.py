@@ -52,7 +52,7 @@ def fit(
     trainee: Trainee,
     settings: TrainSettings,
     rows: int,
-    training: Callable[[int], Iterable[Batch]],
+    training: Callable[[int, int], Iterable[Batch]],
     validation: Callable[[], Iterable[Batch]],
     now: Callable[[], float] = time.time,
     world: World = ALONE,
@@ -60,15 +60,16 @@ def fit(
     """Train up to `settings.epochs`, or until --patience ends it; validate after each epoch.
 
     Yields where a checkpoint is due: after each epoch (`trainee.batch` is 0), and after --checkpoint_steps steps.
-    `training(epoch)` gives this process's batches of an epoch, of `rows` images in all processes. With --patience
-    the best weights are in the model at the end. Raises NonFiniteLoss.
+    `training(epoch, first)` gives this process's batches of an epoch from the `first` on; all processes' batches
+    of an epoch hold `rows` images. With --patience the best weights are in the model at the end. Raises
+    NonFiniteLoss.
     """
     device = next(trainee.model.parameters()).device
     model = world.parallel(trainee.model, device)
     if settings.compile:
         model = torch.compile(model, dynamic=True)  # type: ignore[assignment]
     while trainee.epoch < settings.epochs and not _is_over(trainee, settings):
-        for _ in train_epoch(model, trainee, settings, rows, training(trainee.epoch), now, world):
+        for _ in train_epoch(model, trainee, settings, rows, training(trainee.epoch, trainee.batch), now, world):
             yield trainee
         trainee.epoch += 1
         timestamp = int(now() * 1000)
@@ -111,8 +112,6 @@ def train_epoch(
     model.train()
     started, began_at, waited = now(), trainee.seen, 0.0
     arriving = iter(batches)
-    for _ in range(trainee.batch):
-        next(arriving, None)
     while True:
         asked = now()
         batch = next(arriving, None)

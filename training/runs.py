@@ -6,16 +6,13 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
 from tqdm import tqdm
 
 from etl.config import as_dict
-from etl.errors import NothingUsable
 from etl.faults import fault_point
-from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from training import artifacts, checkpoint, detectors, loop, sets, weights
 from training.augmentations import TestTransform, TrainTransform
@@ -23,7 +20,7 @@ from training.checkpoint import Trainee
 from training.data import Batch, Loading, batches
 from training.run_log import RunLog
 from training.settings import TrainSettings
-from training.splits import Split, open_split
+from training.splits import Split, open_split, require_sound
 from training.world import ALONE, World
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -89,14 +86,9 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
 
 
 def _splits(root: str, training_set: sets.TrainingSet) -> tuple[Split, Split]:
-    """Return the training and the validation split; the latter may be empty."""
+    """Return the training and the validation split; the latter may be empty. Raises as `require_sound`."""
     table, version = training_set.table, training_set.rows_version
-    rows = snapshot.scan(root, table, version).filter(pl.col("split") == "train")
-    if rows.select(pl.col("label").n_unique()).collect().item() < 2:
-        raise NothingUsable(
-            f"the training split of {training_set.label} has images of fewer than two classes; build it from both "
-            "real and generated images"
-        )
+    require_sound(root, table, version)
     return open_split(root, table, version, "train"), open_split(root, table, version, "val")
 
 
@@ -120,8 +112,9 @@ def _fit(
         deadline_seconds=settings.deadline_seconds,
     )
 
-    def training_batches(epoch: int) -> Iterator[Batch]:
-        epoch_batches = batches(training, TrainTransform(size, settings.seed, epoch), loading, epoch)
+    def training_batches(epoch: int, first: int) -> Iterator[Batch]:
+        transform = TrainTransform(size, settings.seed, epoch, tuple(settings.extra_augmentations))
+        epoch_batches = batches(training, transform, replace(loading, equal_steps=True), epoch, start=first)
         silent = not (world.leads and sys.stderr.isatty())
         yield from tqdm(epoch_batches, f"epoch {epoch + 1}/{settings.epochs}", disable=silent, leave=False)
 

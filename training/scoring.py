@@ -1,11 +1,13 @@
-"""Scoring: a finished detector's logits of a training set's test images, into the table `predictions`.
+"""Scoring: a finished detector's logits of the images of a target, into the table `predictions`.
 
-An image that the run has scored is not scored again; when none is left the detector is not even loaded.
+An image that the run has scored, in this collection and under this transform, is not scored again; when none is
+left the detector is not even loaded.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,102 +18,173 @@ from etl.errors import ConfigError, NothingUsable
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import PREDICTIONS
-from training import detectors
+from training import detectors, inference
 from training.artifacts import MODEL, MODEL_CONFIG
 from training.augmentations import TestTransform
-from training.data import Batch, Loading, batches
-from training.errors import NonFiniteLogit
+from training.data import Batch, Loading, Transform, batches
+from training.errors import NonFiniteLogit, RowsLost
+from training.judging_settings import EvaluateSettings
 from training.loop import leave_a_core_to_the_loader, predict
 from training.sets import TrainingSet
-from training.settings import EvaluateSettings
 from training.splits import open_split
+from training.targets import Target, encoded
 from training.tracking import Run, Tracker
 
-SPLIT = "test"
 UNTRANSFORMED = "none"
 _ROWS_A_COMMIT = 20_000
 
 
 class Scored(NamedTuple):
-    """How many test images there are, and how many of them were scored now."""
+    """How many scores a target needs, and how many of them were made now."""
 
     total: int
     fresh: int
 
 
-def collection(training_set: TrainingSet) -> str:
-    """Return the name under which a training set's test images are scored, e.g. demo@1/test."""
-    return f"{training_set.label}/{SPLIT}"
-
-
 def choose_run(tracker: Tracker, training_set: TrainingSet, run_id: str | None) -> Run:
-    """Return the run to judge: the given one, or the newest finished one of the training set.
+    """Return the run to judge on a training set's own images: the given one, or the newest finished one.
 
-    Raises NothingUsable, and ConfigError for a run of another training set, whose training images may be among
-    the test images here.
+    Raises NothingUsable, and ConfigError for a run of another training set: between the sets neither near
+    duplicates nor generators are kept apart.
     """
     if run_id is None:
         return tracker.newest_finished(training_set.name, training_set.version)
-    run = tracker.run(run_id)
-    if not run.finished:
-        raise NothingUsable(f"run '{run_id}' is {run.status}; repeat its `forensics train` to finish it")
-    own = f"{run.tags.get('training_set')}@{run.tags.get('training_set_version')}"
-    if own != training_set.label:
+    run = finished_run(tracker, run_id)
+    if set_of(run) != training_set.label:
         raise ConfigError(
-            f"run '{run_id}' was trained on {own}, and may have seen test images of {training_set.label}; choose "
-            "its own set with --training_set and --version"
+            f"run '{run_id}' was trained on {set_of(run)}, and may have seen test images of {training_set.label}; "
+            "choose its own set with --training_set and --version, or say by --collection that you mean it"
         )
     return run
 
 
-def score(settings: EvaluateSettings, training_set: TrainingSet, tracker: Tracker, run: Run) -> Scored:
+def finished_run(tracker: Tracker, run_id: str) -> Run:
+    """Return a finished run by its id. Raises NothingUsable."""
+    run = tracker.run(run_id)
+    if not run.finished:
+        raise NothingUsable(f"run '{run_id}' is {run.status}; repeat its `forensics train` to finish it")
+    return run
+
+
+def set_of(run: Run) -> str:
+    """Return the training set of a run, as NAME@VERSION."""
+    return f"{run.tags.get('training_set')}@{run.tags.get('training_set_version')}"
+
+
+def score(
+    settings: EvaluateSettings, target: Target, tracker: Tracker, run: Run, transforms: Sequence[str] = ()
+) -> Scored:
     """Append the predictions that are missing; commits hold whole rows, so a kill loses only unfinished ones.
 
-    Raises NonFiniteLogit, LockHeld, and the loader's errors.
+    Raises NonFiniteLogit, LockHeld, ConfigError for an unknown transform, and the loader's errors.
     """
+    names = [UNTRANSFORMED, *transforms]
     with table_lock(settings.root, PREDICTIONS.name):
-        examples = _examples(settings.root, training_set)
-        done = frozenset(predictions(settings.root, training_set, run)["image_id"]) & examples.keys()
-        missing = len(examples) - len(done)
+        examples = {row["image_id"]: row for row in target.examples.iter_rows(named=True)}
+        done = {
+            name: frozenset(predictions(settings.root, target, run.run_id, name)["image_id"]) for name in names
+        }
+        missing = sum(len(examples) - len(ids) for ids in done.values())
         if missing:
             model, size = load_detector(tracker, run, settings.device)
-            loading = Loading(
-                settings.batch_size, workers=settings.workers, deadline_seconds=settings.deadline_seconds
-            )
-            split = open_split(settings.root, training_set.table, training_set.rows_version, SPLIT)
-            images = batches(split, TestTransform(size), loading, skip=done)
-            for part in _parts(images, _ROWS_A_COMMIT):
-                rows = _rows(model, part, examples, run, training_set)
-                snapshot.append(settings.root, PREDICTIONS, rows)
-        return Scored(len(examples), missing)
+        for name in names:
+            if len(done[name]) == len(examples):
+                continue
+            for part in _parts(_batches(settings, target, transform_of(name, size), done[name]), _ROWS_A_COMMIT):
+                ids, logits = finite_logits(model, part, f"run '{run.run_id}'")
+                append(settings.root, run.run_id, target.name, name, examples, dict(zip(ids, logits, strict=True)))
+    return Scored(len(examples) * len(names), missing)
 
 
-def predictions(root: str, training_set: TrainingSet, run: Run) -> pl.DataFrame:
-    """Return a run's predictions of the untransformed test images, sorted by image."""
+def append(
+    root: str,
+    run_id: str,
+    collection: str,
+    transform: str,
+    examples: Mapping[str, Mapping[str, Any]],
+    logits: Mapping[str, float],
+) -> None:
+    """Append predictions by image id; those that are there stay."""
+    shared = {
+        "run_id": run_id,
+        "transform": transform,
+        "collection": collection,
+        "scored_at": datetime.now(UTC),
+    }
+    rows = [{**examples[image], **shared, "logit": float(logit)} for image, logit in logits.items()]
+    snapshot.append(root, PREDICTIONS, rows)
+
+
+def predictions(root: str, target: Target, run_id: str, transform: str = UNTRANSFORMED) -> pl.DataFrame:
+    """Return a run's predictions of the target's images, sorted by image. Raises TableOutdated."""
     snapshot.create(root, PREDICTIONS)
+    snapshot.require_columns(root, PREDICTIONS)
     wanted = (
-        (pl.col("run_id") == run.run_id)
-        & (pl.col("collection") == collection(training_set))
-        & (pl.col("transform") == UNTRANSFORMED)
+        (pl.col("run_id") == run_id) & (pl.col("collection") == target.name) & (pl.col("transform") == transform)
     )
-    return snapshot.scan(root, PREDICTIONS).filter(wanted).sort("image_id").collect()
+    found = snapshot.scan(root, PREDICTIONS).filter(wanted).collect()
+    return found.join(target.examples.select("image_id"), on="image_id", how="semi").sort("image_id")
+
+
+def all_predictions(root: str, target: Target, run_id: str, transform: str = UNTRANSFORMED) -> pl.DataFrame:
+    """Return the predictions of every image of the target. Raises RowsLost where some are missing."""
+    found = predictions(root, target, run_id, transform)
+    if found.height != target.examples.height:
+        raise RowsLost(
+            f"of {target.examples.height} images of {target.name} under '{transform}', {found.height} have a "
+            f"prediction of run '{run_id}'; run `forensics evaluate` for it"
+        )
+    return found
 
 
 def load_detector(tracker: Tracker, run: Run, device: str) -> tuple[torch.nn.Module, int]:
     """Return a run's detector on the device, and the side of its input. Raises NothingUsable, WeightsMismatch."""
-    config = json.loads(tracker.artifact(run, MODEL_CONFIG).read_text(encoding="utf-8"))
-    size = config["input_size"]
-    model = detectors.build(config["detector"], weights=str(tracker.artifact(run, MODEL)), size=size)
+    return build_detector(tracker.artifact(run, MODEL_CONFIG), tracker.artifact(run, MODEL), device)
+
+
+def build_detector(config: Path, weights: Path, device: str) -> tuple[torch.nn.Module, int]:
+    """Return the detector of a configuration file and a file of weights, and the side of its input."""
+    try:
+        kind = json.loads(config.read_text(encoding="utf-8"))
+        name, size = str(kind["detector"]), int(kind["input_size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NothingUsable(f"{config} is no configuration of a detector: {error!r}") from None
+    model = detectors.build(name, weights=str(weights), size=size)
     chosen = detectors.device(device)
     leave_a_core_to_the_loader(chosen)
     return model.to(chosen), size
 
 
-def _examples(root: str, training_set: TrainingSet) -> dict[str, dict[str, Any]]:
-    """Return label, generator and real source of each test image by its id."""
-    rows = snapshot.scan(root, training_set.table, training_set.rows_version).filter(pl.col("split") == SPLIT)
-    columns = rows.select("image_id", "label", "generator_id", "real_source").collect()
-    return {row["image_id"]: row for row in columns.iter_rows(named=True)}
+def transform_of(name: str, size: int) -> Transform:
+    """Return how images become a detector's input, after the degradation called `name`. Raises ConfigError."""
+    plain = TestTransform(size)
+    if name == UNTRANSFORMED:
+        return plain
+    from training.degraded import degraded
+
+    return degraded(name, plain)
+
+
+def finite_logits(model: torch.nn.Module, part: list[Batch], who: str) -> tuple[list[str], list[float]]:
+    """Return ids and logits. Raises NonFiniteLogit: no metric can rank it."""
+    ids, _, logits = predict(model, part)
+    if not np.isfinite(logits).all():
+        first = ids[int(np.flatnonzero(~np.isfinite(logits))[0])]
+        raise NonFiniteLogit(f"{who} scores image {first} as NaN or infinite; train the detector again")
+    return ids, logits.tolist()
+
+
+def _batches(
+    settings: EvaluateSettings, target: Target, transform: Transform, done: frozenset[str]
+) -> Iterator[Batch]:
+    if target.training_set is None:
+        ids = set(target.examples["image_id"]) - done
+        images = encoded(settings.root, target.table, target.version, ids)
+        threads = settings.workers
+        return inference.batches(images, transform, settings.batch_size, threads, settings.deadline_seconds)
+    loading = Loading(settings.batch_size, workers=settings.workers, deadline_seconds=settings.deadline_seconds)
+    split = open_split(settings.root, target.table, target.version, target.split)
+    return batches(split, transform, loading, skip=done | target.left_out)
 
 
 def _parts(images: Iterator[Batch], rows: int) -> Iterator[list[Batch]]:
@@ -123,25 +196,3 @@ def _parts(images: Iterator[Batch], rows: int) -> Iterator[list[Batch]]:
             part = []
     if part:
         yield part
-
-
-def _rows(
-    model: torch.nn.Module,
-    part: list[Batch],
-    examples: dict[str, dict[str, Any]],
-    run: Run,
-    training_set: TrainingSet,
-) -> list[dict[str, Any]]:
-    ids, _, logits = predict(model, part)
-    if not np.isfinite(logits).all():
-        first = ids[int(np.flatnonzero(~np.isfinite(logits))[0])]
-        raise NonFiniteLogit(
-            f"run '{run.run_id}' scores image {first} as NaN or infinite; train the detector again"
-        )
-    shared = {
-        "run_id": run.run_id,
-        "transform": UNTRANSFORMED,
-        "collection": collection(training_set),
-        "scored_at": datetime.now(UTC),
-    }
-    return [{**examples[image], **shared, "logit": float(logit)} for image, logit in zip(ids, logits, strict=True)]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from etl.lake.lock import is_local
 
+EXTRA_AUGMENTATIONS = ("blur", "noise", "colour", "webp", "social", "messenger", "screenshot")
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -51,6 +53,8 @@ class TrainSettings:
     """what starts them: torchrun, on this machine, or spark, as tasks of a Spark application (TorchDistributor)"""
     seed: int = 42
     """Seed of weights, order and augmentation"""
+    extra_augmentations: list[str] = field(default_factory=list)
+    """beside the paper's augmentation: blur, noise, colour, webp, social, messenger, screenshot"""
     workers: int = 0
     """Processes that read and augment; with 0 a thread of this process does"""
     device: str = "auto"
@@ -68,6 +72,9 @@ class TrainSettings:
             "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
             "epochs must be 1 or more": self.epochs >= 1,
             "batch_size must be 1 or more": self.batch_size >= 1,
+            f"extra_augmentations knows {', '.join(EXTRA_AUGMENTATIONS)}": not (
+                set(self.extra_augmentations) - set(EXTRA_AUGMENTATIONS)
+            ),
             "learning_rate must be above 0": self.learning_rate > 0,
             "weight_decay must be 0 or more": self.weight_decay >= 0,
             "warmup_fraction must be from 0 up to, not including, 1": 0 <= self.warmup_fraction < 1,
@@ -79,44 +86,6 @@ class TrainSettings:
             "launcher must be torchrun or spark": self.launcher in ("torchrun", "spark"),
             "seed must be 0 or more": self.seed >= 0,
             "workers must be 0 or more": self.workers >= 0,
-            "deadline_seconds must be above 0": self.deadline_seconds > 0,
-        }
-        return [problem for problem, holds in rules.items() if not holds]
-
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    """Which detector run to judge, on which training set's test images."""
-
-    root: str = "lake"
-    """Folder of the lake"""
-    training_set: str = "demo"
-    """Name of the training set whose test split is scored"""
-    version: int | None = None
-    """Version of the training set; by default its newest"""
-    run_id: str | None = None
-    """MLflow run of the detector; by default the newest finished run of that training set"""
-    batch_size: int = 64
-    """Images scored at once"""
-    workers: int = 0
-    """Processes that read and decode; with 0 a thread of this process does"""
-    device: str = "auto"
-    """auto, cpu, or a CUDA device such as cuda:0"""
-    bootstrap_draws: int = 2000
-    """Resamples of the generators behind the interval of a mean"""
-    seed: int = 0
-    """Seed of those resamples"""
-    deadline_seconds: float = 300.0
-    """Longest wait for one batch before the loader counts as stalled"""
-
-    def problems(self) -> list[str]:
-        """Name the values that are out of range."""
-        rules = {
-            "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
-            "batch_size must be 1 or more": self.batch_size >= 1,
-            "workers must be 0 or more": self.workers >= 0,
-            "bootstrap_draws must be 1 or more": self.bootstrap_draws >= 1,
-            "seed must be 0 or more": self.seed >= 0,
             "deadline_seconds must be above 0": self.deadline_seconds > 0,
         }
         return [problem for problem, holds in rules.items() if not holds]

@@ -4,16 +4,19 @@ Splits are a column, so a row group may mix them. The statistics in a footer tel
 split; of a mixed one, the loader drops the rows of other splits, and here is counted how many stay.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etl.errors import NothingUsable, TableDamaged
 from etl.lake import snapshot
 from etl.lake.schemas import Table
-from training.errors import RowsLost
+from training.errors import RowsLost, SplitsOverlap
 
 
 class RowGroup(NamedTuple):
@@ -54,10 +57,31 @@ def open_split(root: str, table: Table, version: int, name: str) -> Split:
     return split
 
 
+def require_sound(root: str, table: Table, version: int) -> None:
+    """Refuse a training set that cannot be learnt from or whose judgement would be wrong, before its first epoch.
+
+    Raises NothingUsable where the training split is empty or of one class, SplitsOverlap where an image comes more
+    than once, be it in one split or in two.
+    """
+    rows = snapshot.scan(root, table, version).select("image_id", "split", "label").collect()
+    training = rows.filter(pl.col("split") == "train")
+    if training["label"].n_unique() < 2:
+        raise NothingUsable(
+            f"the training split of {table.name} has {training.height} images, of fewer than two classes; build "
+            "it from both real and generated images"
+        )
+    twice = rows.group_by("image_id").agg(pl.col("split").sort()).filter(pl.col("split").list.len() > 1)
+    if not twice.is_empty():
+        first = twice.sort("image_id").row(0, named=True)
+        raise SplitsOverlap(
+            f"{twice.height} images of {table.name} come more than once, such as {first['image_id']} in "
+            f"{' and '.join(first['split'])}; build the training set again"
+        )
+
+
 def _row_groups(file: str, split: str) -> Iterator[RowGroup]:
     """Yield the row groups of a file that hold rows of the split, told by the footer where it can tell."""
-    with open(local_path(file), "rb") as source:
-        parquet = pq.ParquetFile(source)
+    with _opened(file) as parquet:
         column = parquet.schema_arrow.get_field_index("split")
         for index in range(parquet.num_row_groups):
             group = parquet.metadata.row_group(index)
@@ -71,6 +95,19 @@ def _row_groups(file: str, split: str) -> Iterator[RowGroup]:
             values = parquet.read_row_group(index, columns=["split"]).column(0).to_pylist()
             if split in values:
                 yield RowGroup(file, index, values.count(split))
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[pq.ParquetFile]:
+    """Open a file of the table. Raises TableDamaged where it is missing or cannot be read."""
+    try:
+        with open(local_path(file), "rb") as source:
+            yield pq.ParquetFile(source)
+    except (OSError, pa.ArrowException) as error:
+        raise TableDamaged(
+            f"{local_path(file)} cannot be read ({' '.join(str(error).split())[:300]}); build the training set "
+            "again"
+        ) from error
 
 
 def local_path(url: str) -> str:

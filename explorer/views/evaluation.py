@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import cards, charts, page, queries
+from explorer import cards, charts, evaluations, page
 
 MOST = 30
 NUMBER = st.column_config.NumberColumn
@@ -26,21 +26,26 @@ lake = page.look(schemas.EVALUATIONS, schemas.PREDICTIONS, schemas.GENERATORS)
 st.title("Evaluation")
 page.need(lake, schemas.EVALUATIONS)
 
-runs = page.ask(queries.runs, lake).rows()
+runs = page.ask(evaluations.runs, lake).rows()
 if not runs:
     st.info("The table `evaluations` is empty: `forensics evaluate` fills it.", icon=":material/hourglass_empty:")
     st.stop()
 key = st.selectbox(
     "Detector and images", runs, format_func=page.evaluation_title, key="evaluation", bind="query-params"
-)[:3]
-rows, scores = page.ask(queries.by_generator, lake, *key), page.ask(queries.score_bins, lake, *key)
-overall = page.ask(queries.overall, lake, *key)
+)[:4]
+rows, scores = page.ask(evaluations.by_generator, lake, *key), page.ask(evaluations.score_bins, lake, *key[:3])
+overall = page.ask(evaluations.overall, lake, *key)
 figures = {(row["slice_kind"], row["metric"]): row for row in overall.iter_rows(named=True)}
 with st.grid(4, min_column_width=200):
     cards.show_figure("Mean average precision over generators", figures.get(("mean", "average_precision")))
     cards.show_figure("Mean accuracy over generators", figures.get(("mean", "accuracy")))
     cards.show_figure("Average precision, all images", figures.get(("all", "average_precision")))
     cards.show_figure("Accuracy, all images", figures.get(("all", "accuracy")))
+
+beside = page.ask(evaluations.baselines, lake, key[1], key[3]).rows()
+if beside:
+    told = ", ".join(f"{page.plain(name)} {value:.3f}" for name, value in beside)
+    st.caption(f"Mean average precision of what looks at no pixel of the same images: {told}.")
 
 left, right = st.columns([3, 2], gap="large")
 with left:

@@ -164,7 +164,7 @@ def rejects() -> Rows:
 
 
 def evaluations() -> Rows:
-    keys = {"run_id": RUN, "collection": COLLECTION, "transform": "none", "evaluated_at": NOON}
+    keys = {"run_id": RUN, "collection": COLLECTION, "transform": "none", "pool": "all", "evaluated_at": NOON}
     rows = []
     for number, name in enumerate(SAMPLED):
         alone = name == "community/tiny-gan"  # no real image to compare with: the metric is undefined
@@ -176,7 +176,8 @@ def evaluations() -> Rows:
         for metric in ("average_precision", "accuracy"):
             row = {"slice_kind": kind, "slice": kind, "metric": metric, "n_real": 36, "n_fake": 44, "value": value}
             rows.append(keys | row | ({"ci_low": 0.74, "ci_high": 0.88} if kind == "mean" else {}))
-    return rows
+    chance = {"run_id": "baseline:chance", "slice_kind": "mean", "slice": "mean", "metric": "average_precision"}
+    return [*rows, keys | chance | {"value": 0.31, "n_real": 36, "n_fake": 44}]
 
 
 def predictions() -> Rows:

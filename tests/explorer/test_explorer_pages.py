@@ -88,6 +88,7 @@ def test_a_value_that_is_undefined_is_shown_with_its_reason(monkeypatch, full_la
     app = opened(monkeypatch, full_lake, "evaluation")
     assert "ONE_CLASS" in app.dataframe[0].value["reason"].to_list()
     assert any("95 % interval 0.740 to 0.880" in caption.value for caption in app.caption)
+    assert any("baseline" in caption.value and "0.310" in caption.value for caption in app.caption)
 
 
 def test_a_new_version_of_a_table_is_shown_at_the_next_look(monkeypatch, tmp_path):

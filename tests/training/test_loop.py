@@ -32,7 +32,7 @@ def images(rows) -> list[Batch]:
 
 
 def fit(trainee: checkpoint.Trainee, images: list[Batch], settings: TrainSettings = SETTINGS) -> None:
-    for _ in loop.fit(trainee, settings, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+    for _ in loop.fit(trainee, settings, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0):
         pass
 
 
@@ -60,7 +60,7 @@ def test_training_lowers_the_loss_on_sixteen_images(images):
 def test_a_training_that_goes_on_from_a_checkpoint_ends_as_an_uninterrupted_one(images, tmp_path: Path):
     path, whole, broken, resumed = tmp_path / "checkpoint.safetensors", fresh(), fresh(), fresh()
     fit(whole, images)
-    for _ in loop.fit(broken, SETTINGS, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+    for _ in loop.fit(broken, SETTINGS, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0):
         if broken.epoch == 2:
             checkpoint.save(path, broken)
             break
@@ -75,7 +75,7 @@ def test_a_training_cut_within_an_epoch_ends_as_an_uninterrupted_one(images, tmp
     path, whole, broken, resumed = tmp_path / "checkpoint.safetensors", dropping(), dropping(), dropping()
     fit(whole, images)
     every = replace(SETTINGS, checkpoint_steps=1)
-    for _ in loop.fit(broken, every, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+    for _ in loop.fit(broken, every, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0):
         if broken.step == 5:
             checkpoint.save(path, broken)
             break
@@ -89,7 +89,7 @@ def test_a_training_cut_within_an_epoch_ends_as_an_uninterrupted_one(images, tmp
 def test_with_patience_training_ends_early_and_keeps_the_best_weights(images, tmp_path: Path):
     trainee, seen = fresh(), []
     patient = replace(SETTINGS, epochs=40, patience=2, learning_rate=0.3, warmup_fraction=0.0)
-    for _ in loop.fit(trainee, patient, 16, lambda epoch: images, lambda: images, now=lambda: 1.0):
+    for _ in loop.fit(trainee, patient, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0):
         seen.append({key: tensor.clone() for key, tensor in trainee.model.state_dict().items()})
         checkpoint.save(tmp_path / "checkpoint.safetensors", trainee)
     losses = [point.value for point in trainee.history if point.key == "val_loss"]
@@ -105,7 +105,9 @@ def test_with_patience_training_ends_early_and_keeps_the_best_weights(images, tm
 
 def test_throughput_and_waiting_are_measured_an_epoch(images):
     trainee, clock = fresh(), iter(range(10_000))
-    for _ in loop.fit(trainee, SETTINGS, 16, lambda epoch: images, lambda: images, now=lambda: float(next(clock))):
+    for _ in loop.fit(
+        trainee, SETTINGS, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: float(next(clock))
+    ):
         pass
     rates = [point.value for point in trainee.history if point.key == "images_per_second"]
     shares = [point.value for point in trainee.history if point.key == "share_waiting_for_data"]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from scipy.optimize import brentq
+from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score, roc_curve
 
-from training.metrics import ONE_CLASS, accuracy, average_precision, bootstrap_interval, judge
+from training import metrics
+from training.metrics import accuracy, average_precision
 
 
 def test_average_precision_sums_precision_over_steps_of_recall():
@@ -47,30 +49,80 @@ def test_a_logit_of_zero_counts_as_real():
     assert accuracy(np.array([0, 0, 1, 1]), np.array([0.0, -3.0, 0.1, -0.1])) == 0.75
 
 
-def test_each_generator_is_judged_against_all_reals_and_the_mean_weighs_generators_alike():
-    labels = np.array([0, 0, 1, 1, 1])
-    logits = np.array([0.5, -1.0, 2.0, 3.0, 0.1])
-    groups = {g.name: g for g in judge(labels, logits, [None, None, "a", "a", "b"])}
-    assert [v.value for v in groups["a"].values] == [1.0, 0.75]
-    assert [v.value for v in groups["b"].values] == [0.5, pytest.approx(2 / 3)]
-    assert [v.value for v in groups["mean"].values] == [0.75, pytest.approx((0.75 + 2 / 3) / 2)]
-    assert (groups["a"].n_real, groups["a"].n_fake, groups["b"].n_fake, groups["all"].n_fake) == (2, 2, 1, 3)
+def measured(labels, logits, threshold=None, balanced=False) -> dict[str, float]:
+    """All metrics of one group, unweighted."""
+    fakes, reals = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    ranked = metrics.pool(reals, logits, threshold)
+    group = metrics.fakes(fakes, logits, ranked, threshold)
+    weighed = metrics.weigh(ranked, np.ones((len(reals), 1)))
+    values = metrics.measure(group, weighed, np.ones((len(fakes), 1)), balanced)[:, 0]
+    return dict(zip(metrics.METRICS, values, strict=True))
 
 
-def test_without_reals_average_precision_is_null_with_its_reason_and_the_mean_too():
-    for group in judge(np.array([1, 1]), np.array([1.0, -1.0]), ["a", "b"]):
-        assert group.values[0][1:3] == (None, ONE_CLASS)
+def by_scikit_learn(labels, logits, threshold, weights=None) -> dict[str, float]:
+    false, true, _ = roc_curve(labels, logits, drop_intermediate=False, sample_weight=weights)
+    probability = 1 / (1 + np.exp(-logits))
+    bins = np.minimum((probability * 15).astype(int), 14)
+    weighed = np.ones(len(labels)) if weights is None else weights
+    gaps = [abs((weighed * (labels - probability))[bins == at].sum()) for at in range(15)]
+    return {
+        "average_precision": average_precision_score(labels, logits, sample_weight=weights),
+        "roc_auc": roc_auc_score(labels, logits, sample_weight=weights),
+        "accuracy": accuracy_score(labels, logits > 0, sample_weight=weights),
+        "accuracy_at_threshold": accuracy_score(labels, logits > threshold, sample_weight=weights),
+        "tpr_at_fpr_0.01": true[false <= 0.01].max(),
+        "tpr_at_fpr_0.05": true[false <= 0.05].max(),
+        "equal_error_rate": brentq(lambda x: 1 - x - np.interp(x, false, true), 0, 1, xtol=1e-14),
+        "calibration_error": sum(gaps) / weighed.sum(),
+    }
 
 
-def test_without_fakes_there_are_no_generators_and_the_mean_says_why():
-    groups = judge(np.array([0, 0]), np.array([1.0, -1.0]), [None, None])
-    assert [group.kind for group in groups] == ["all", "mean"]
-    assert groups[1].values[0][1:3] == (None, ONE_CLASS)
+@pytest.mark.parametrize("places", [None, 1, 0])
+def test_every_metric_agrees_with_scikit_learn_on_random_scores_with_and_without_ties(places):
+    random = np.random.default_rng(places or 7)
+    for _ in range(20):
+        labels = random.permutation(np.repeat([0, 1], [130, 40]))
+        logits = random.normal(labels * 1.2 - 0.4)
+        logits = logits if places is None else logits.round(places)
+        found, wanted = measured(labels, logits, 0.3), by_scikit_learn(labels, logits, 0.3)
+        for name in metrics.METRICS:
+            assert found[name] == pytest.approx(wanted[name], abs=1e-9), name
 
 
-def test_the_interval_is_repeatable_lies_within_the_values_and_needs_two_of_them():
-    values = [0.5, 0.7, 0.9, 0.95]
-    low, high = bootstrap_interval(values, seed=1, draws=500)
-    assert (low, high) == bootstrap_interval(values, seed=1, draws=500)
-    assert 0.5 <= low < np.mean(values) < high <= 0.95
-    assert bootstrap_interval([0.5], seed=1, draws=500) is None
+def test_balanced_reals_weigh_as_much_as_the_fakes():
+    random = np.random.default_rng(3)
+    labels = np.repeat([0, 1], [130, 40])
+    logits = random.normal(labels * 1.2)
+    wanted = by_scikit_learn(labels, logits, 0.3, np.where(labels == 1, 1.0, 40 / 130))
+    found = measured(labels, logits, 0.3, balanced=True)
+    for name in ("average_precision", "roc_auc", "accuracy", "accuracy_at_threshold", "calibration_error"):
+        assert found[name] == pytest.approx(wanted[name], abs=1e-9), name
+
+
+def test_a_weighting_is_the_same_as_images_that_many_times():
+    random = np.random.default_rng(5)
+    labels, logits = np.repeat([0, 1], [120, 30]), random.normal(size=150).round(1)
+    counts = random.integers(0, 4, 150)
+    fakes, reals = np.arange(120, 150), np.arange(120)
+    ranked = metrics.pool(reals, logits, 0.0)
+    group = metrics.fakes(fakes, logits, ranked, 0.0)
+    weighed = metrics.weigh(ranked, counts[ranked.order][:, None].astype(float))
+    found = metrics.measure(group, weighed, counts[group.order][:, None].astype(float), False)[:, 0]
+    wanted = measured(np.repeat(labels, counts), np.repeat(logits, counts), 0.0)
+    assert found == pytest.approx([wanted[name] for name in metrics.METRICS], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_fake", "n_real", "balanced", "why"),
+    [
+        ("average_precision", 3, 0, False, "ONE_CLASS"),
+        ("accuracy", 3, 0, False, None),
+        ("accuracy", 3, 0, True, "ONE_CLASS"),
+        ("accuracy", 0, 0, False, "NO_IMAGES"),
+        ("accuracy_at_threshold", 3, 3, False, "NO_THRESHOLD"),
+        ("tpr_at_fpr_0.01", 3, 99, False, "TOO_FEW_REALS"),
+        ("tpr_at_fpr_0.01", 3, 100, False, None),
+    ],
+)
+def test_what_is_undefined_says_why(metric, n_fake, n_real, balanced, why):
+    assert metrics.reason(metric, n_fake, n_real, None, balanced) == why

@@ -1,0 +1,46 @@
+"""An evaluation in MLflow, at the run that it judged: the figures by generator as a table, and plots."""
+
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from training import plots
+from training.errors import TrackingUnavailable
+from training.evaluation import Row
+from training.metrics import METRICS
+from training.tracking import Run, Tracker
+
+
+def add(tracker: Tracker, run: Run, name: str, rows: Sequence[Row], predictions: pl.DataFrame) -> None:
+    """Log an evaluation under its name. Where MLflow does not answer it is left out: the lake has all of it."""
+    place = f"evaluations/{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
+    table = by_generator(rows)
+    scored = [
+        (str(generator), float(str(value)))
+        for generator, value in zip(table["generator"], table["average_precision"], strict=True)
+        if value is not None
+    ]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            labels = predictions["label"].to_numpy().astype(np.int64)
+            plots.write(Path(folder) / place, labels, predictions["logit"].to_numpy(), scored)
+            tracker.add(run, Path(folder))
+        tracker.add_table(run, f"{place}/by_generator.json", table)
+    except TrackingUnavailable as error:
+        print(f"evaluate: MLflow does not take the plots ({error}); the lake has the figures", file=sys.stderr)
+
+
+def by_generator(rows: Sequence[Row]) -> dict[str, list[object]]:
+    """Return columns: the generator, its images, the reals beside them, and each metric."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row["slice_kind"] == "generator":
+            counts = {"generator": row["slice"], "n_fake": row["n_fake"], "n_real": row["n_real"]}
+            found.setdefault(row["slice"], counts)[row["metric"]] = row["value"]
+    columns = ("generator", "n_fake", "n_real", *METRICS)
+    return {column: [row.get(column) for row in found.values()] for column in columns}

@@ -1,0 +1,83 @@
+"""Petastorm, which reads the row groups of a table's live files; the only module that imports it.
+
+Its thread pool loses rows when row groups are read fast, its order with more than one worker is not repeatable,
+and every epoch of one reader has the same order. So a reader lives for one epoch, takes our list of row groups,
+and reads them in this process (or in one of torch's workers). Petastorm does not read Delta's log either: it gets the
+live files of the pinned version.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow  # noqa: F401  (before torch, which Petastorm may load: loaded after it, Arrow has crashed)
+from petastorm.arrow_reader_worker import ArrowReaderWorker
+from petastorm.fs_utils import FilesystemResolver
+from petastorm.reader import Reader
+from petastorm.workers_pool.dummy_pool import DummyPool
+from petastorm.workers_pool.ventilator import Ventilator
+
+from training.splits import RowGroup, local_path
+
+# Petastorm uses what pyarrow 14, the newest that it works with, deprecates.
+warnings.filterwarnings("ignore", category=FutureWarning, module="petastorm")
+
+COLUMNS = ("image_id", "bytes", "format", "width", "height", "label", "split")
+
+
+class PlannedReader(Reader):
+    """A Petastorm reader of exactly the given row groups, in their order, in the calling thread."""
+
+    def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS):
+        files = sorted({group.file for group in groups})
+        self._planned = [(local_path(group.file), group.number) for group in groups]
+        super().__init__(
+            FilesystemResolver(files[0]).filesystem(),
+            [local_path(file) for file in files],
+            schema_fields=[f"^{column}$" for column in columns],
+            reader_pool=DummyPool(),
+            worker_class=ArrowReaderWorker,
+            is_batched_reader=True,
+            shuffle_row_groups=False,
+            num_epochs=1,
+        )
+
+    def cleanup_cache(self) -> None:
+        """Nothing is cached; Petastorm's own would print a line an epoch."""
+
+    def _filter_row_groups(self, dataset: Any, row_groups: Any, *_: Any) -> tuple[list[int], None]:
+        found = {(piece.path, piece.row_group): number for number, piece in enumerate(row_groups)}
+        return [found[planned] for planned in self._planned], None
+
+    def _create_ventilator(self, row_group_indexes: list[int], *_: Any) -> "_AllAtOnce":
+        whole = (0, 1)
+        items = [
+            {"piece_index": index, "worker_predicate": None, "shuffle_row_drop_partition": whole}
+            for index in row_group_indexes
+        ]
+        return _AllAtOnce(self._workers_pool.ventilate, items)
+
+
+class _AllAtOnce(Ventilator):
+    """Queues all row groups (their indexes) at the start; the pool reads one when a result is asked for.
+
+    Petastorm's own ventilator queues them from a thread. Its last row group may be read before the thread notes
+    that it was the last; the in-process pool then waits for another one for ever.
+    """
+
+    def __init__(self, ventilate: Callable[..., None], items: list[dict[str, Any]]):
+        super().__init__(ventilate)
+        self._items = items
+
+    def start(self) -> None:
+        for item in self._items:
+            self._ventilate_fn(**item)
+
+    def processed_item(self) -> None:
+        """Nothing waits for free places in the queue."""
+
+    def completed(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        """No thread to stop."""
