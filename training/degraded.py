@@ -20,7 +20,7 @@ class Degraded:
 
     @property
     def edge(self) -> int:
-        """What rows that are stored resized must have, as of the transform itself; they are degraded after that."""
+        """What rows that are stored resized must have, as of the transform itself; those are degraded after it."""
         return self.transform.edge
 
     def __call__(self, image: Image.Image | NDArray[np.uint8], image_id: str) -> NDArray[np.uint8]:

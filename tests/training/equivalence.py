@@ -61,3 +61,14 @@ TOLERANCE = {
     "pad": (1, 0.08),
 }
 """Grey levels, and the share of values that may differ at all; the other operations are equal."""
+BEYOND = 1e-4
+"""Share of values that may differ by more: where a turned image ends, rounding decides which pixel is black."""
+
+
+def within(name: str, differences: list[np.ndarray]) -> bool:
+    """Whether an operation's absolute differences are within its tolerance."""
+    levels, share = TOLERANCE.get(name, (0, 0.0))
+    beyond = np.mean([(one > levels).mean() for one in differences])
+    return bool(
+        np.mean([(one > 0).mean() for one in differences]) <= share and beyond <= (BEYOND if levels else 0)
+    )

@@ -32,7 +32,6 @@ def pictures() -> list[Image.Image]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_does_what_pillow_does(name, pictures):
-    levels, share = equivalence.TOLERANCE.get(name, (0, 0.0))
     differences = []
     for number, picture in enumerate(pictures):
         drawn = OPERATIONS[name].draw(np.random.default_rng(number), picture.height, picture.width)
@@ -40,8 +39,7 @@ def test_an_operation_does_what_pillow_does(name, pictures):
         wanted = np.asarray(equivalence.by_pillow(name, picture, drawn))
         assert ours.shape == wanted.shape and ours.dtype == np.uint8
         differences.append(np.abs(ours.astype(int) - wanted))
-    assert max(one.max() for one in differences) <= levels
-    assert np.mean([(one > 0).mean() for one in differences]) <= share
+    assert equivalence.within(name, differences)
 
 
 def drawn(operation: Operation, count: int = 3000, height: int = 100, width: int = 80) -> dict[str, np.ndarray]:
