@@ -2,8 +2,8 @@
 
 Its thread pool loses rows when row groups are read fast, its order with more than one worker is not repeatable,
 and every epoch of one reader has the same order. So a reader lives for one epoch, takes our list of row groups,
-and reads them in this process (or in one of torch's workers). Petastorm does not read Delta's log either: it gets the
-live files of the pinned version.
+and reads them in this process (or in one of torch's workers). Petastorm does not read Delta's log either: it gets
+the live files of the pinned version.
 """
 
 import warnings

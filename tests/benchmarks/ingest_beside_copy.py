@@ -3,8 +3,8 @@
     python tests/benchmarks/ingest_beside_copy.py --work FOLDER --images 3000 --rounds 3
 
 The files are those of describe_beside_loop.py, each distinct. The copy writes them to another folder of the same
-disk and asks for them to be on it. The loop reads, hashes and decodes each in this process; its rate times the cores
-is what ingest could reach. Ingest is timed in a session that has ingested other files before. All take turns.
+disk and asks for them to be on it. The loop reads, hashes and decodes each in this process; its rate times the
+cores is what ingest could reach. Ingest is timed in a session that has ingested others before. All take turns.
 """
 
 import argparse
