@@ -180,7 +180,11 @@ def test_a_licence_is_that_of_today(root):
     assert found == {"lab/sd": "other", "lab/lora": "mit"}
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", gzip.compress(b"[]"), gzip.compress(b'{"settings": 1}')[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"torn", gzip.compress(b"[]"), gzip.compress(b'{"settings": 1}')[:-9]],
+    ids=["empty", "no gzip", "another shape", "cut"],  # bytes as names hold the time, so two workers would differ
+)
 def test_a_damaged_file_is_named_with_what_to_do(root, tmp_path, content):
     pinned_plan(settings(root), NOW)
     (tmp_path / "lake" / "landing" / "images" / "p" / FILE).write_bytes(content)
