@@ -12,10 +12,21 @@ def entropy_bits(counts: Iterable[int]) -> float:
     return -sum(count / total * math.log2(count / total) for count in counts) + 0.0
 
 
-def effective_number(counts: Iterable[int]) -> float:
-    """Return the effective number of kinds (Hill number of order 1, 2 to the entropy); 0 for an empty set.
+def hill_number(counts: Iterable[int], order: float) -> float:
+    """Return the effective number of kinds of this order (Hill 1973, Ecology 54(2)); 0 for an empty set.
 
-    N equally common kinds have the effective number N; rare kinds count for less.
+    N equally common kinds have the number N at every order. Order 0 counts kinds, 1 is 2 to the Shannon entropy,
+    2 the inverse of Simpson's concentration: the higher, the less rare kinds count.
     """
     counts = [count for count in counts if count > 0]
-    return 2 ** entropy_bits(counts) if counts else 0.0
+    if not counts:
+        return 0.0
+    if order == 1:
+        return float(2 ** entropy_bits(counts))
+    total = sum(counts)
+    return float(sum((count / total) ** order for count in counts) ** (1 / (1 - order)))
+
+
+def effective_number(counts: Iterable[int]) -> float:
+    """Return the Hill number of order 1."""
+    return hill_number(counts, 1)

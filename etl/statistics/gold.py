@@ -6,10 +6,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.lake.schemas import GOLD_COUNTS, GOLD_GENERATOR_CARDS
-from etl.statistics.diversity import effective_number, entropy_bits
+from etl.statistics.diversity import entropy_bits, hill_number
 
-DIMENSIONS = ("architecture", "family", "licence", "pipeline_class", "kind")
-"""Properties of a generator whose diversity is reported."""
+DIMENSIONS = ("architecture", "family", "licence", "pipeline_class", "kind", "root_model_id")
+"""Properties of a generator whose diversity is reported; the last is its lineage."""
 
 UNKNOWN = "unknown"
 
@@ -35,14 +35,17 @@ def counts(sampled_generators: DataFrame) -> DataFrame:
     )
 
 
-def diversity(counted: list[tuple[str, int, int]]) -> list[tuple[str, str, int, int, float, float]]:
+def diversity(counted: list[tuple[str, int, int]]) -> list[tuple[str, str, int, int, float, float, float]]:
     """Return rows of gold_diversity from (dimension, generators, images) of each value."""
     by_unit: dict[tuple[str, str], list[int]] = defaultdict(list)
     for dimension, generators, images in counted:
         by_unit[dimension, "generators"].append(generators)
         by_unit[dimension, "images"].append(images)
     return [
-        (dimension, unit, len(numbers), sum(numbers), entropy_bits(numbers), effective_number(numbers))
+        (
+            *(dimension, unit, len(numbers), sum(numbers), entropy_bits(numbers)),
+            *(hill_number(numbers, 1), hill_number(numbers, 2)),
+        )
         for (dimension, unit), numbers in sorted(by_unit.items())
     ]
 

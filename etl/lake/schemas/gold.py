@@ -17,7 +17,8 @@ GOLD_DIVERSITY = Table(
         values="long",  # how many distinct values
         total="long",
         entropy_bits="double",
-        effective_number="double",
+        effective_number="double",  # Hill number of order 1; `values` is that of order 0
+        simpson_number="double",  # Hill number of order 2
     ),
 )
 
@@ -82,4 +83,15 @@ GOLD_CRAWL_HISTORY = Table(
     "gold_crawl_history",
     ("crawl_id", "family"),
     struct(crawl_id="string", family="string", new="long", changed="long", gone="long", there="long"),
+)
+
+GOLD_SPREAD = Table(
+    "gold_spread",
+    ("measure", "subject"),
+    struct(
+        measure="string",  # vendi, fingerprint_between, fingerprint_within, fingerprint_ratio, coverage_<column>
+        subject="string",  # fakes, reals, or a family; of coverage: sampled
+        value="double",
+        n="long",  # images, generators or kinds that it rests on
+    ),
 )

@@ -80,9 +80,3 @@ EVALUATIONS = Table(
         threshold="double",  # the logit above which an image was called fake, for metrics that rest on one
     ),
 )
-
-EXPERIMENTS = Table(
-    "experiments",
-    ("experiment", "arm", "x", "seed"),
-    struct(experiment="string", arm="string", x="double", seed="int", run_id="string", metrics="string"),
-)
