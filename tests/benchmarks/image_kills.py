@@ -1,21 +1,27 @@
-"""Kills, a full disk and a vacuum under a reader, in every stage that writes tables of images, on one lake.
+"""Kills, full disks, second writers and a vacuum under a reader, in every stage that writes tables of images.
 
     python tests/benchmarks/image_kills.py --work FOLDER
 
-Each command is ended while it writes files that it has not committed, with a reader looping beside it; then
-`forensics repair` and the same command run, and the lake must be whole and hold every image. Scenarios:
+All happens to one lake. Each command is ended while it writes files that it has not committed, with a reader
+looping beside it; then `forensics repair` and the same command run, and the lake must be whole and hold every
+image. Scenarios:
 
 ingest      SIGKILL and SIGTERM
 describe    SIGKILL in the MERGE that measures images anew
 duplicates  SIGKILL while the pairs are replaced
 compact     SIGKILL in a compaction, and one in a clustering
-vacuum      with nothing retained, while a reader holds a version that a training set names, and one that none does
-full_disk   an ingest on a disk that fills up (a tmpfs of a few MB, which takes root), finished once there is space
+vacuum      with nothing retained, while a reader holds a version that a training set names, and one that none
+            does; then SIGKILL among its deletions
+two_writers an ingest and a describe that are stopped (SIGSTOP) in their writes while other commands that would
+            write there are started
+full_disk   ingest, describe's MERGE and a clustering on a disk that fills up (a tmpfs, which takes root), each
+            finished once there is space
 
 Exit code 1 where a scenario fails.
 """
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -30,7 +36,17 @@ from measured import PROJECT, load_average
 
 from etl.errors import VersionGone
 from etl.lake import snapshot
-from etl.lake.schemas import COLLECTIONS, DUPLICATES, GENERATORS, IMAGE_FEATURES, IMAGES, THUMBNAILS, TRAINING_SETS
+from etl.lake.inspection import inspect
+from etl.lake.schemas import (
+    COLLECTIONS,
+    DUPLICATES,
+    GENERATORS,
+    IMAGE_FEATURES,
+    IMAGES,
+    THUMBNAILS,
+    TRAINING_SETS,
+    Table,
+)
 
 sys.path.insert(0, str(PROJECT))
 from tests.flow.commands import forensics
@@ -39,8 +55,10 @@ from tests.flow.crashes import Reader, assert_whole, ids, kill_in_a_write, noise
 WAVE, COUNT = 48, 96
 DISK_MB = 40
 """Less than the images take, more than the tables do without them."""
+OLD_FILES = 3000
+"""For the vacuum that is killed to delete: some tenths of a second's work."""
 
-SCENARIOS = ("ingest", "describe", "duplicates", "compact", "vacuum", "full_disk")
+SCENARIOS = ("ingest", "describe", "duplicates", "compact", "vacuum", "two_writers", "full_disk")
 
 
 class Trial:
@@ -88,20 +106,67 @@ class Trial:
     def full_disk(self) -> None:
         small = self.work / "small"
         small.mkdir()
+        root = small / "lake"
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", small], check=True)
         try:
-            done = forensics(*self.ingest_words("reals", small / "lake"))
-            assert done.returncode not in (0, 3), done.stdout
-            print("  ", done.stderr.strip().splitlines()[-1][:300])
-            held = ids(small / "lake")
-            assert len(held) in (0, WAVE)
-            subprocess.run(["mount", "-o", "remount,size=1g", small], check=True)
-            self.ok("repair", "--root", str(small / "lake"))
-            self.ok(*self.ingest_words("reals", small / "lake"))
-            assert len(ids(small / "lake")) == COUNT and ids(small / "lake") >= held
-            self.whole(small / "lake")
+            self.fills_up(small, *self.ingest_words("reals", root))
+            assert len(ids(root)) == COUNT
+            describe = ["describe", "--root", str(root)]
+            self.ok(*describe, "--backbone", "none")
+            measured = snapshot.read(str(root), IMAGE_FEATURES, columns=["image_id"])
+            leave_free(small, 0)
+            self.fills_up(small, *describe)
+            assert (
+                snapshot.read(str(root), IMAGE_FEATURES, columns=["image_id"])
+                .sort("image_id")
+                .equals(measured.sort("image_id"))
+            )
+            leave_free(small, DISK_MB // 2)
+            self.fills_up(small, "maintain", "--root", str(root), "--target_mb", "4", "--tables", "[images]")
+            assert len(ids(root)) == COUNT
+            self.whole(root)
         finally:
             subprocess.run(["umount", small], check=True)
+
+    def fills_up(self, small: Path, *words: str) -> None:
+        """A command ends in a sentence on a full disk, costs no row, and is done once there is space."""
+        root = small / "lake"
+        before = ids(root) if snapshot.exists(str(root), IMAGES) else set()
+        done = forensics(*words)
+        said = done.stderr.strip().splitlines()[-1]
+        print(f"   {words[0]} ended with {done.returncode}: {said[:200]}")
+        assert done.returncode not in (0, 3) and said.startswith("error: "), done.stdout
+        assert ids(root) >= before
+        subprocess.run(["mount", "-o", "remount,size=2g", small], check=True)
+        self.ok("repair", "--root", str(root))
+        self.ok(*words)
+
+    def two_writers(self) -> None:
+        root = ["--root", str(self.root)]
+        more = noise(self.work / "more", WAVE, seed=9)
+        keepers = [["maintain", *root, "--target_mb", "9"], ["repair", *root]]
+        self.stopped(
+            self.ingest_words("more"), IMAGES, [self.ingest_words("more"), self.ingest_words("g0"), *keepers]
+        )
+        self.expected |= more
+        assert ids(self.root) == self.expected
+        words = ["describe", *root, "--backbone", "none"]
+        self.stopped(words, IMAGE_FEATURES, [words, *keepers])
+        assert snapshot.read(str(self.root), IMAGE_FEATURES).height == len(self.expected)
+        self.whole()
+
+    def stopped(self, words: list[str], table: Table, others: list[list[str]]) -> None:
+        """While a command is stopped in a write the others end with 5; then it ends as if they had not been."""
+        process = start(self.log, *words)
+        kill_in_a_write(process, self.root, table, with_=signal.SIGSTOP)
+        held = unnamed(self.root, table)
+        for other in others:
+            done = forensics(*other)
+            assert done.returncode == 5, (other, done.stdout, done.stderr[-2000:])
+            print(f"   {other[0]}: {done.stderr.strip().splitlines()[-1][:120]}")
+        assert unnamed(self.root, table) == held
+        os.killpg(process.pid, signal.SIGCONT)
+        assert process.wait() == 0
 
     def describe(self) -> None:
         words = ["describe", "--root", str(self.root)]
@@ -159,6 +224,32 @@ class Trial:
         assert "comes out the same" in self.ok("build-training-set", "--root", str(self.root), "--again", "mine@1")
         assert snapshot.read(str(self.root), TRAINING_SETS).height == 1
         self.whole()
+        self.killed_vacuum()
+
+    def killed_vacuum(self) -> None:
+        """A vacuum that is killed among its deletions has cost no file of a live version, and the next ends it."""
+        root, folder = self.work / "many", self.work / "many" / DUPLICATES.name
+        snapshot.append(str(root), DUPLICATES, [{"image_id": "kept"}])
+        for number in range(OLD_FILES):  # as many kills leave
+            (folder / f"part-{number:05}-{'0' * 32}.c000.snappy.parquet").write_bytes(b"x" * 1000)
+        words = ["maintain", "--root", str(root), "--retention_days", "0"]
+        process = start(self.log, *words)
+        while len(list(folder.glob("*.parquet"))) > OLD_FILES:
+            assert process.poll() is None, "the vacuum ended before its deletions were seen"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        left = len(unnamed(root, DUPLICATES))
+        print(f"   {OLD_FILES - left} of {OLD_FILES} files were deleted")
+        assert 0 < left < OLD_FILES
+        assert snapshot.read(str(root), DUPLICATES)["image_id"].to_list() == ["kept"]
+        print("  ", self.ok(*words).splitlines()[-1])
+        assert not unnamed(root, DUPLICATES) and inspect(str(root), DUPLICATES) == []
+
+
+def leave_free(folder: Path, megabytes: int) -> None:
+    """Make a tmpfs so small that it has so much left."""
+    used = shutil.disk_usage(folder).used
+    subprocess.run(["mount", "-o", f"remount,size={used + megabytes * 1_000_000}", folder], check=True)
 
 
 def main() -> int:

@@ -75,6 +75,14 @@ def test_a_pattern_of_ones_own(tmp_path):
     assert said["images/fake/test/COCO/x-2.png"][:2] == (1, "imported:x")
 
 
+def test_a_name_may_hold_a_line_end(tmp_path):
+    files = ("a\nb/c\nd.png", "RAISE/e\nf.png")
+    assert placed(tmp_path, LAYOUTS["synthbuster"], *files) == {
+        files[0]: (1, "imported:a\nb", None, None),
+        files[1]: (0, "RAISE", None, None),
+    }
+
+
 @pytest.mark.parametrize("file", ["a.png", "x/a.png", "x/fakes of 2024/a.png", "x/real/deeper/a.png"])
 def test_a_place_that_tells_no_class_is_refused(tmp_path, file):
     assert placed(tmp_path, LAYOUTS["reference"], file) == {file: "UNLABELLED"}

@@ -45,6 +45,38 @@ def test_a_name_that_is_not_unicode_is_listed_readably_and_refused(tmp_path):
     entry["path"].encode()
 
 
+def test_links_that_lead_nowhere_are_listed_and_refused_and_a_loop_of_folders_is_not_walked(tmp_path):
+    (tmp_path / "file.png").write_bytes(b"x")
+    (tmp_path / "good.png").symlink_to("file.png")
+    (tmp_path / "lost.png").symlink_to("nowhere.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    (tmp_path / "folder.png").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    source = Folder(str(tmp_path), "set")
+    opened = {known["key"]: content for entry in source.entries() for known, content in source.open(entry)}
+    assert [key for key, content in opened.items() if content == b"x"] == ["file.png", "good.png"]
+    refused = {key: content.code for key, content in opened.items() if content != b"x"}
+    assert refused == {"lost.png": "UNREADABLE", "loop.png": "UNREADABLE"}
+
+
+def test_a_folder_that_cannot_be_listed_is_a_refused_entry(tmp_path, monkeypatch):
+    for name in ("a/x.png", "b/y.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    listed = os.scandir
+
+    def denied(folder):
+        if Path(folder).name == "a":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    source = Folder(str(tmp_path), "set")
+    (refused,), (good,) = [list(source.open(entry)) for entry in source.entries()]
+    assert (refused[0]["key"], refused[1].code, good[1]) == ("a", "UNREADABLE", b"x")
+
+
 def test_reals_have_a_source_and_fakes_a_generator(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     (real,) = Folder(str(tmp_path), "photos").entries()

@@ -8,6 +8,7 @@ the entry is refused already.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +95,9 @@ def attempt(path: str) -> bytes | Refused:
 def files_under(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """Yield the files at any depth of `path` that end in one of `suffixes`, each folder's in the order of names.
 
-    One folder's names are held at a time, never those of all. Links to files count, links to folders are not
-    followed. `path` may be one such file itself. Raises NothingUsable when there is none.
+    One folder's names are held at a time, never those of all. Links to files count, also broken ones, links to
+    folders are not followed; a folder that cannot be listed stands for what is in it. `path` may be one such file
+    itself. Raises NothingUsable when there is none.
     """
     if path.is_file() and path.suffix.lower() in suffixes:
         yield path
@@ -111,13 +113,25 @@ def files_under(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    with os.scandir(folder) as listing:
-        inside = sorted(listing, key=lambda item: item.name)
+    try:
+        with os.scandir(folder) as listing:
+            inside = sorted(listing, key=lambda item: item.name)
+    except OSError:  # whoever opens it says why, so that it is a refused row
+        yield folder
+        return
     for item in inside:
         if item.is_dir(follow_symlinks=False):
             yield from _walk(Path(item.path), suffixes)
-        elif os.path.splitext(item.name)[1].lower() in suffixes and item.is_file():
+        elif os.path.splitext(item.name)[1].lower() in suffixes and _is_file(item):
             yield Path(item.path)
+
+
+def _is_file(item: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a link that leads nowhere or to itself, which is refused when it is opened."""
+    try:
+        return stat.S_ISREG(item.stat().st_mode)
+    except OSError:
+        return True
 
 
 def printable(name: str) -> str:

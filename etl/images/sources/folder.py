@@ -37,7 +37,7 @@ class Folder(Files):
             row = known.get(key, {})
             yield {
                 "key": key,
-                "path": printable(str(file.resolve())),
+                "path": printable(str(file.absolute())),
                 "label": int(fake),
                 "generator_id": self.generator_id,
                 "real_source": None if fake else self.collection,
@@ -74,7 +74,7 @@ class LaidOut(Files):
     def entries(self) -> Iterator[Entry]:
         for file in files_under(self.path, SUFFIXES):
             relative = printable(file.relative_to(self.path).as_posix())
-            entry: Entry = {"key": relative, "path": printable(str(file.resolve()))}
+            entry: Entry = {"key": relative, "path": printable(str(file.absolute()))}
             place = re.fullmatch(self.layout.expression, relative)
             if place is None:
                 yield refusal(entry, Code.UNLABELLED, f"not a place of the layout {self.layout.pattern}")

@@ -33,9 +33,12 @@ class Layout:
 
     @cached_property
     def expression(self) -> str:
-        """The pattern as a regular expression over a path. Raises ConfigError for an unknown name in braces."""
+        """The pattern as a regular expression over a path, whose names may hold line ends.
+
+        Raises ConfigError for an unknown name in braces.
+        """
         parts = re.split(r"(\{\w*\}|\*\*/|\*\*|\*)", self.pattern)
-        return "".join(map(self._part, parts))
+        return f"(?s:{''.join(map(self._part, parts))})"
 
     def _part(self, part: str) -> str:
         if part.startswith("{"):

@@ -81,7 +81,7 @@ class Released:
     def entries(self) -> Iterator[Entry]:
         for path in files_under(self.path, (".parquet",)):
             relative = path.name if path == self.path else path.relative_to(self.path).as_posix()
-            entry: Entry = {"key": printable(relative), "path": printable(str(path.resolve()))}
+            entry: Entry = {"key": printable(relative), "path": printable(str(path.absolute()))}
             try:
                 with pq.ParquetFile(entry["path"]) as file:
                     _require_columns(file.schema_arrow)

@@ -39,7 +39,7 @@ class WebDataset:
     def entries(self) -> Iterator[Entry]:
         for path in files_under(self.path, (".tar",)):
             relative = path.name if path == self.path else path.relative_to(self.path).as_posix()
-            entry: Entry = {"key": printable(relative), "path": printable(str(path.resolve()))}
+            entry: Entry = {"key": printable(relative), "path": printable(str(path.absolute()))}
             # Headers alone: a tar is walked by seeking over what its members hold.
             yield entry | {"rows": sum(1 for _ in self._items(entry, with_bytes=False))}
 
