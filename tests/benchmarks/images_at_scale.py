@@ -42,23 +42,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", required=True, help="a folder for the lake, which is made anew for each size")
     parser.add_argument("--images", type=int, nargs="+", default=[270_000, 2_700_000])
-    parser.add_argument(
-        "--step", choices=("write", "merge", "again"), help="do one step on the lake that is there"
-    )
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="without write: on what is there")
+    parser.add_argument("--do", choices=("write", "merge", "again"), help="what a process of one step is told")
     asked = parser.parse_args()
     root = str(Path(asked.work).resolve() / "lake")
-    if asked.step:
+    if asked.do:
         with session("images_at_scale") as spark:
-            do(Lake(root, spark), asked.step, asked.images[0])
+            do(Lake(root, spark), asked.do, asked.images[0])
         return
     costs: dict[tuple[str, int], Cost] = {}
     for images in asked.images:
-        shutil.rmtree(root, ignore_errors=True)
-        for step in STEPS:
+        if "write" in asked.steps:
+            shutil.rmtree(root, ignore_errors=True)
+        for step in asked.steps:
             costs[step, images] = measured(command(step, asked.work, root, images))
             output = costs[step, images].output.strip().splitlines()
             print(f"{images:,} {step}, {load_average()}: {output[-1] if output else ''}", flush=True)
-    print("\n".join(table(costs, asked.images)))
+    print("\n".join(table(costs, asked.steps, asked.images)))
 
 
 def command(step: str, work: str, root: str, images: int) -> list[str]:
@@ -69,7 +69,7 @@ def command(step: str, work: str, root: str, images: int) -> list[str]:
         keys = [word for key, value in RECIPE.items() for word in (f"--{key}", value)]
         return [sys.executable, "-m", "etl.jobs.build_training_set", "--root", root, *keys]
     script = str(PROJECT / "tests" / "benchmarks" / "images_at_scale.py")
-    return [sys.executable, script, "--work", work, "--images", str(images), "--step", step]
+    return [sys.executable, script, "--work", work, "--images", str(images), "--do", step]
 
 
 def do(lake: Lake, step: str, images: int) -> None:
@@ -149,13 +149,13 @@ def image(column: str) -> Column:
     return F.sha2(F.col(column).cast("string"), 256)
 
 
-def table(costs: dict[tuple[str, int], Cost], sizes: list[int]) -> list[str]:
+def table(costs: dict[tuple[str, int], Cost], steps: list[str], sizes: list[int]) -> list[str]:
     """Return the costs as Markdown; the last column compares the cost a row with the first size's."""
     lines = [
         "| step | images | wall s | CPU s | peak MB | µs a row | against the first size |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for step in STEPS:
+    for step in steps:
         base = costs[step, sizes[0]].wall / sizes[0]
         for images in sizes:
             cost = costs[step, images]
