@@ -31,7 +31,12 @@ def told(source: Source, counts: Counter[Found]) -> Iterator[str]:
     for kind, count in counts.items():
         by_label[kind.label] += count
     generators = {kind.generator_id for kind in counts if kind.generator_id}
-    refused = f", {by_label[None]:,} refused" if by_label[None] else ""
+    codes = Counter[str]()
+    for kind, count in counts.items():
+        if kind.code:
+            codes[kind.code] += count
+    why = ", ".join(f"{count:,} {code}" for code, count in codes.most_common())
+    refused = f", {codes.total():,} refused ({why})" if codes else ""
     fakes = f"{by_label[1]:,} fake by {len(generators):,} generators"
     yield f"found in {source.name}: {counts.total():,} images: {fakes}, {by_label[0]:,} real{refused}"
     listed = Counter({kind: count for kind, count in counts.items() if kind.label is not None})

@@ -8,6 +8,7 @@ from etl.command import Stage, run
 from etl.config import parse
 from etl.images.builds import chosen_again, prepared, report, require_audit, written
 from etl.images.recipe import TrainingSetSettings
+from etl.lake import snapshot
 from etl.lake.schemas import IMAGES, TRAINING_SETS, training_rows
 from etl.lake.session import session
 from etl.lake.store import Lake
@@ -16,9 +17,9 @@ from etl.lake.store import Lake
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(TrainingSetSettings, argv, "forensics build-training-set", __doc__)
     stage = Stage("build-training-set", "rows")
+    snapshot.current_version(settings.root, IMAGES)  # a missing lake is said before Spark starts
     with session("build-training-set") as spark:
         lake = Lake(settings.root, spark)
-        lake.version(IMAGES)  # a missing lake is said before a lock makes its folder
         if settings.again:
             total = sum(chosen_again(lake, settings.again).counts.values())
             return stage.finish(total, 0, already_there=total, note=f"{settings.again} comes out the same")

@@ -13,6 +13,7 @@ from etl.errors import NothingUsable
 from etl.images.description import DONE, REFUSED, TO_DO, describe_wave, files, judge, waves
 from etl.images.features.backbone import EFFICIENTNET, Backbone, resolve
 from etl.images.settings import DescribeSettings
+from etl.lake import snapshot
 from etl.lake.schemas import IMAGE_FEATURES, IMAGES, THUMBNAILS
 from etl.lake.session import session
 from etl.lake.store import Lake
@@ -24,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(DescribeSettings, argv, "forensics describe", __doc__ or "")
     stage = Stage("describe", "images")
     backbone = resolve(settings.backbone, settings.weights)
+    snapshot.current_version(settings.root, IMAGES)  # a missing lake is said before Spark starts
     with session("describe") as spark:
         lake = Lake(settings.root, spark)
-        lake.version(IMAGES)  # a missing lake is said before a lock makes its folder
         with lake.writing(IMAGE_FEATURES, THUMBNAILS):
             counts = _describe(lake, settings, backbone)
     if not counts.total():

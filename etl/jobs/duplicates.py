@@ -11,6 +11,7 @@ from etl.errors import NothingUsable
 from etl.images.duplicates import clusters, near_pairs
 from etl.images.features import FEATURE_VERSION
 from etl.images.settings import DuplicatesSettings
+from etl.lake import snapshot
 from etl.lake.schemas import DUPLICATE_CLUSTERS, DUPLICATES, IMAGE_FEATURES
 from etl.lake.session import session
 from etl.lake.store import Lake
@@ -19,6 +20,7 @@ from etl.lake.store import Lake
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(DuplicatesSettings, argv, "forensics duplicates", __doc__)
     stage = Stage("duplicates", "images")
+    snapshot.current_version(settings.root, IMAGE_FEATURES)  # a missing lake is said before Spark starts
     with session("duplicates") as spark:
         lake = Lake(settings.root, spark)
         described = lake.read(IMAGE_FEATURES).where(F.col("feature_version") == FEATURE_VERSION)

@@ -16,6 +16,7 @@ from etl.images.exports.contents import Contents, opened
 from etl.images.exports.destination import CARD, claim
 from etl.images.exports.shards import cut, write
 from etl.images.settings import ExportSettings
+from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import TRAINING_SETS
 from etl.lake.session import session
@@ -28,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(ExportSettings, argv, "forensics export", __doc__ or "")
     stage = Stage("export", "images")
     folder = Path(str(settings.to)).resolve()
+    snapshot.current_version(settings.root, TRAINING_SETS)  # a missing lake is said before Spark starts
     with session("export") as spark:
         lake = Lake(settings.root, spark)
-        lake.version(TRAINING_SETS)  # a missing lake is said before a lock makes its folder
         # Two that write the same folder would sweep away each other's unfinished files.
         with table_lock(settings.root, f"export/{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"):
             contents = opened(lake, settings.training_set, settings.version)

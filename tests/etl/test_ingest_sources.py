@@ -205,6 +205,16 @@ def test_other_sources_go_the_same_way(spark, tmp_path):
     assert (fake["generator_id"], fake["seed"], fake["source"]) == ("imported:x", 2**62 + 1, "t")
 
 
+def test_a_dry_run_says_what_would_be_refused_without_being_opened_and_why(tmp_path, capsys):
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,label\na.png,real\nb.png,\n/etc/hostname,real\nc.png,\n")
+    words = ["--root", str(tmp_path / "lake"), "--source", "list", "--path", str(listed), "--collection", "c"]
+    assert ingest.main([*words, "--dry_run"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "found in c: 4 images: 0 fake by 0 generators, 1 real, 3 refused (2 UNLABELLED, 1 NOT_ALLOWED)"
+    )
+
+
 def test_a_dry_run_says_what_there_is_and_writes_nothing(corpus, tmp_path, capsys):
     root = tmp_path / "lake"
     assert ingest.main(["--root", str(root), "--path", str(corpus[0]), "--collection", "odd", "--dry_run"]) == 0

@@ -34,6 +34,8 @@ class Found:
     real_source: str | None = None
     split: str | None = None
     architecture: str | None = None
+    code: str | None = None
+    """Why it is refused."""
 
 
 class Source(Protocol):
@@ -72,7 +74,7 @@ class Files:
 def found(entry: Entry) -> Found:
     """Return the kind of an entry."""
     if entry.get("code"):
-        return Found(None)
+        return Found(None, code=str(entry["code"]))
     return Found(*(entry.get(n) for n in ("label", "generator_id", "real_source", "split", "architecture")))
 
 

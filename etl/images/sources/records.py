@@ -62,7 +62,7 @@ def described(
         raise Refused(Code.BAD_RECORD, "a seed or a number of steps that is too large")
     entry["architecture"] = ARCHITECTURES.get(str(facts["architecture"]).lower())
     if label is None:
-        raise Refused(Code.UNLABELLED, "nothing says whether it is real or fake")
+        raise Refused(Code.UNLABELLED, "nothing says whether it is real or fake; --generator or --assume_real can")
     if label == 0:
         source = entry.get("real_source", real_source)
         return entry | {"generator_id": None, "real_source": source, "pairs": [named] if named else None}

@@ -64,12 +64,12 @@ class Released:
     def survey(self) -> Iterator[tuple[Found, int]]:
         for entry in self.entries():
             if entry.get("code"):
-                yield Found(None), 1
+                yield found(entry), 1
                 continue
             try:
                 counted = _counted(entry)
             except (OSError, pa.ArrowException):  # `open` will say so, a row each
-                yield Found(None), entry["rows"]
+                yield Found(None, code=Code.BAD_FILE.value), entry["rows"]
                 continue
             for row in counted:
                 count = row.pop("count_all")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.images.decoding import MAX_BYTES, Code, Refused
-from etl.images.sources.entry import SUFFIXES, Entry, Found, Item, files_under, found, printable
+from etl.images.sources.entry import SUFFIXES, Entry, Found, Item, files_under, found, printable, refusal
 from etl.images.sources.records import described, parsed
 
 _LONGEST_TEXT = 1 << 20
@@ -33,8 +33,7 @@ class WebDataset:
     def survey(self) -> Iterator[tuple[Found, int]]:
         for entry in self.entries():
             for known, content in self._items(entry, with_bytes=False):
-                refused = isinstance(content, Refused)
-                yield Found(None) if refused else found(known), 1
+                yield found(refusal(known, content.code, "") if isinstance(content, Refused) else known), 1
 
     def entries(self) -> Iterator[Entry]:
         for path in files_under(self.path, (".tar",)):
