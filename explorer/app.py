@@ -1,13 +1,16 @@
 """The explorer's entry: the pages, and what happens when the lake changes under one of them."""
 
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import streamlit as st
 from deltalake.exceptions import DeltaError
 
 from etl.errors import ForensicsError
-from explorer import page
+from explorer import page, picker
+from explorer.pages import places
 
 HERE = Path(__file__).parent
 
@@ -16,17 +19,15 @@ def main() -> None:
     """Show the page that the address names."""
     st.set_page_config(page_title="Forensics Lake", page_icon=str(HERE / "icon.svg"), layout="wide")
     st.html(HERE / "style.css")
-    chosen = st.navigation(
-        [
-            st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-            st.Page("views/models.py", title="Models", icon=":material/category:"),
-            st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:"),
-            st.Page("views/evaluation.py", title="Evaluation", icon=":material/monitoring:"),
-        ],
-        position="top",
-    )
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for place in places():
+        icon = f":material/{place.icon}:"
+        is_first = place.name == "overview"
+        groups[place.group].append(st.Page(place.path, title=place.title, icon=icon, default=is_first))
+    chosen = st.navigation(groups)
     st.logo(HERE / "icon.svg", size="medium")
     try:
+        picker.show(page.root())
         chosen.run()
     except ForensicsError as error:
         st.warning(page.plain(str(error)), icon=":material/warning:")

@@ -1,18 +1,24 @@
 """Plotly figures from Polars frames, as pure functions.
 
-One colour has one meaning on every page: blue is real, orange is fake, slate is neither. Names come from the
-Hub, and Plotly reads a little HTML in labels, so every name passes through `as_text`.
+One colour has one meaning on every page: blue is real, orange is fake, slate is neither. All are of Okabe and
+Ito's palette, or scales that people who see few colours can read. Figures have no colours of text or background of
+their own: `dress` gives them those of the light or the dark theme. Names come from the Hub, and Plotly reads a
+little HTML in labels, so every name passes through `as_text`.
 """
 
 import plotly.graph_objects as go
 import polars as pl
 
-REAL = "#2F6DB5"
-FAKE = "#E07B39"
-NEUTRAL = "#5B6B82"
-FAINT = "#C9D2DE"
-INK = "#1F2933"
-GRID = "#EEF1F5"
+REAL = "#0072B2"
+FAKE = "#E69F00"
+NEUTRAL = "#7A8CA5"
+FAINT = "#B9C4D2"
+CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7A8CA5")
+"""Colours of Okabe and Ito, for up to eight kinds."""
+SEQUENTIAL = "Cividis"
+DIVERGING = "PuOr"
+INK = {"light": "#1F2933", "dark": "#E6EAF0"}
+GRID = {"light": "#E8ECF1", "dark": "#333A45"}
 
 MOST_BARS = 10
 """Bars of one chart before the rest is folded into one."""
@@ -20,7 +26,22 @@ MOST_BARS = 10
 _SPACED = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
 """A gap between names and bars."""
 
-_FONT = {"family": "Source Sans, Source Sans Pro, sans-serif", "size": 13, "color": INK}
+_FONT = {"family": "Source Sans, Source Sans Pro, sans-serif", "size": 13}
+
+
+def dress(figure: go.Figure, dark: bool = False) -> go.Figure:
+    """Give a figure the colours of the theme and what all figures share; return it."""
+    theme = "dark" if dark else "light"
+    figure.update_layout(
+        font=_FONT | {"color": INK[theme]},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+        colorway=CATEGORIES,
+        hoverlabel={"font": {"color": INK["light"]}, "bgcolor": "#FFFFFF"},
+    )
+    figure.update_xaxes(gridcolor=GRID[theme], linecolor=GRID[theme], zerolinecolor=GRID[theme])
+    figure.update_yaxes(gridcolor=GRID[theme], linecolor=GRID[theme], zerolinecolor=GRID[theme])
+    return figure
 
 
 def as_text(name: str | None, longest: int = 38) -> str:
@@ -79,10 +100,8 @@ def generator_scores(rows: pl.DataFrame, mean: float | None, low: float | None, 
             hovertemplate=f"%{{customdata[0]}}<br>{title} %{{x:.3f}}"
             "<br>%{customdata[1]} fake, %{customdata[2]} real<extra></extra>",
         )
-    figure.update_yaxes(
-        tickvals=places, ticktext=names, autorange="reversed", gridcolor=GRID, zeroline=False, **_SPACED
-    )
-    figure.update_xaxes(range=[0, 1.03], title="1 = perfect", gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed", zeroline=False, **_SPACED)
+    figure.update_xaxes(range=[0, 1.03], title="1 = perfect", zeroline=False)
     return _quiet(figure, height=130 + 26 * len(names), legend=True)
 
 
@@ -101,10 +120,10 @@ def score_histogram(bins: pl.DataFrame) -> go.Figure:
             customdata=drawn["n"].to_list(),
             hovertemplate=f"{name}: %{{y:.1f}} %, %{{customdata:,}} images at logit %{{x:.2f}}<extra></extra>",
         )
-    figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(title="logit: below 0 judged real, above 0 judged fake", zeroline=False)
-    figure.update_yaxes(title="% of the class", gridcolor=GRID)
+    figure.update_yaxes(title="% of the class")
     return _quiet(figure, height=300, legend=True)
 
 
@@ -145,11 +164,8 @@ def _quiet(figure: go.Figure, height: int, legend: bool = False) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 34 if legend else 6, "b": 6},
-        font=_FONT,
         showlegend=legend,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "title": None},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
         dragmode=False,
     )
     figure.update_yaxes(automargin=True, fixedrange=True)

@@ -2,20 +2,25 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
 from etl.lake.schemas import Table
-from explorer import reading
+from explorer import charts, database, picker, reading
+from explorer.query import Query
 from explorer.reading import WRITERS, Snapshot
 from explorer.settings import ROOT_VARIABLE, ExploreConfig
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_LONGEST_LINE = 600
+"""Characters of a text from outside in a title or a caption; texts in full are shown by `facts`."""
+
+T = TypeVar("T")
 
 
 def root() -> str:
@@ -24,21 +29,43 @@ def root() -> str:
 
 
 def look(*tables: Table) -> Snapshot:
-    """Return the newest versions of the tables that a page shows."""
-    return reading.take(root(), *tables)
+    """Return the tables that a page shows, at the versions that the sidebar's picker asks for or the newest.
+
+    Where newer ones are there, or come while the page is open, a banner says so.
+    """
+    chosen = picker.chosen()
+    lake = reading.take(root(), *tables, as_of=chosen.as_of, pins=dict(chosen.pins))
+    picker.banner(lake, chosen)
+    return lake
 
 
-def ask(query: Callable[..., pl.DataFrame], lake: Snapshot, *arguments: Any) -> pl.DataFrame:
-    """Return the query's answer, kept as long as the tables' versions stay."""
-    return _answer(query.__name__, lake.root, lake.versions, arguments, query)
+def rows(lake: Snapshot, asked: Query) -> pl.DataFrame:
+    """Return the answer to a question, kept as long as the tables' versions stay."""
+    return _rows(lake.root, lake.versions, asked)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _rows(root: str, versions: tuple[tuple[str, int | None, str], ...], asked: Query) -> pl.DataFrame:
+    return database.rows(Snapshot(root, versions), asked)
+
+
+def ask(function: Callable[..., T], lake: Snapshot, *arguments: Any) -> T:
+    """Return what a function of the lake computes, kept as long as the tables' versions stay; do not change it."""
+    found: T = _answer(
+        f"{function.__module__}.{function.__qualname__}", lake.root, lake.versions, arguments, function
+    )
+    return found
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _answer(
-    name: str, root: str, versions: tuple[tuple[str, int], ...], arguments: tuple[Any, ...], _query: Any
-) -> pl.DataFrame:
-    answer: pl.DataFrame = _query(Snapshot(root, versions), *arguments)
-    return answer
+    name: str,
+    root: str,
+    versions: tuple[tuple[str, int | None, str], ...],
+    arguments: tuple[Any, ...],
+    _function: Any,
+) -> Any:
+    return _function(Snapshot(root, versions), *arguments)
 
 
 def need(lake: Snapshot, *tables: Table) -> None:
@@ -53,14 +80,113 @@ def need(lake: Snapshot, *tables: Table) -> None:
             st.stop()
 
 
+def empty(notice: str) -> None:
+    """Say that there is nothing to show, and what to do about it."""
+    st.info(notice, icon=":material/hourglass_empty:")
+
+
 def plain(text: str | None) -> str:
     """Return untrusted text so that Streamlit's Markdown (labels, captions) shows it literally, on one line."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join((text or "").split()))
+    line = " ".join((text or "").split())
+    return _PUNCTUATION.sub(r"\\\1", line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…")
 
 
-def draw(figure: go.Figure, alt: str) -> None:
-    """Show a figure without Plotly's tool bar."""
-    st.plotly_chart(figure, theme=None, config={"displayModeBar": False}, alt=alt)
+def draw(figure: go.Figure, alt: str, made_by: Sequence[Query] = (), key: str | None = None) -> None:
+    """Show a figure in the colours of the light or dark theme, without Plotly's tool bar."""
+    charts.dress(figure, dark=st.context.theme.type == "dark")
+    st.plotly_chart(figure, theme=None, config={"displayModeBar": False}, alt=alt, key=key)
+    queries(*made_by)
+
+
+def queries(*asked: Query) -> None:
+    """Show the questions behind a figure or a table, each with a link that opens it on the SQL page."""
+    if asked:
+        with st.expander("The query that made this" if len(asked) == 1 else "The queries that made this"):
+            for one in asked:
+                st.code(one.shown, language="sql", wrap_lines=True)
+                link("sql", "Open on the SQL page", icon="terminal", query=one.shown)
+
+
+def table(
+    rows: pl.DataFrame,
+    columns: Mapping[str, Any],
+    name: str,
+    made_by: Sequence[Query] = (),
+    select: bool = False,
+    height: int = 430,
+) -> int | None:
+    """Show the named columns of a table, to be downloaded as CSV or Parquet; return the row that was picked.
+
+    `columns` are titles, or Streamlit's column configurations, by column. Cells are shown as text.
+    """
+    shown = rows.select(list(columns))
+    event: Any = st.dataframe(
+        shown,
+        column_config=dict(columns),
+        hide_index=True,
+        placeholder="",
+        height=min(38 + 35 * max(shown.height, 1), height),
+        on_select="rerun" if select else "ignore",
+        selection_mode="single-row",
+        key=f"table-{name}",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV", lambda: shown_as_text(rows).write_csv(None).encode(), f"{name}.csv", "text/csv",
+            key=f"csv-{name}", icon=":material/download:", type="tertiary", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "Parquet", lambda: _parquet(rows), f"{name}.parquet", "application/vnd.apache.parquet",
+            key=f"parquet-{name}", icon=":material/download:", type="tertiary", on_click="ignore",
+        )  # fmt: skip
+    queries(*made_by)
+    picked = event["selection"]["rows"] if select else []
+    return picked[0] if picked and picked[0] < rows.height else None
+
+
+def shown_as_text(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows as CSV can hold them: lists as text, no bytes, no cell that a spreadsheet would run."""
+    nested = [name for name, kind in rows.schema.items() if kind.is_nested()]
+    kept = rows.drop([name for name, kind in rows.schema.items() if kind == pl.Binary])
+    flat = kept.with_columns(pl.col(n).map_elements(lambda v: str(list(v)), pl.String) for n in nested)
+    risky = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
+    return flat.with_columns(pl.when(risky).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep())
+
+
+def _parquet(rows: pl.DataFrame) -> bytes:
+    import io
+
+    file = io.BytesIO()
+    rows.write_parquet(file)
+    return file.getvalue()
+
+
+def link(place: str, label: str, icon: str | None = None, **parameters: str | None) -> None:
+    """Show a link to a page, by its name, with parameters; the versions that are looked at stay."""
+    st.page_link(
+        f"views/{place}.py",
+        label=label,
+        icon=f":material/{icon}:" if icon else None,
+        query_params=_address(parameters),
+    )
+
+
+def go_to(place: str, **parameters: str | None) -> None:
+    """Leave for another page, as by a link."""
+    st.switch_page(f"views/{place}.py", query_params=_address(parameters))
+
+
+def _address(parameters: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in parameters.items() if value} | picker.parameters()
+
+
+def facts(pairs: Mapping[str, object]) -> None:
+    """Show names and values, one a line; values are untrusted and shown as text, those that are null left out."""
+    for name, value in pairs.items():
+        if value is not None and value != "":
+            left, right = st.columns([2, 5], gap="small")
+            left.caption(name)
+            right.text(f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value))
 
 
 def evaluation_title(run: tuple[str, str, str, str, datetime | None]) -> str:
@@ -69,12 +195,3 @@ def evaluation_title(run: tuple[str, str, str, str, datetime | None]) -> str:
     degraded = "" if transform == "none" else f" after {transform}"
     against = "" if pool == "all" else f" against {pool} reals"
     return f"{collection}{degraded}{against} · detector {run_id}" + (f" · {at:%Y-%m-%d %H:%M}" if at else "")
-
-
-def facts(pairs: dict[str, object]) -> None:
-    """Show names and values, one a line; values are untrusted and shown as text, those that are null left out."""
-    for name, value in pairs.items():
-        if value is not None and value != "":
-            left, right = st.columns([2, 5], gap="small")
-            left.caption(name)
-            right.text(str(value))
