@@ -55,9 +55,10 @@ def main() -> None:
         if "write" in asked.steps:
             shutil.rmtree(root, ignore_errors=True)
         for step in asked.steps:
-            costs[step, images] = measured(command(step, asked.work, root, images))
-            output = costs[step, images].output.strip().splitlines()
-            print(f"{images:,} {step}, {load_average()}: {output[-1] if output else ''}", flush=True)
+            cost = costs[step, images] = measured(command(step, asked.work, root, images))
+            said = (cost.output.strip().splitlines() or [""])[-1]
+            spent = f"{cost.wall:.1f} s, {cost.cpu:.1f} s of CPU, {cost.peak_mb:,.0f} MB"
+            print(f"{images:,} {step}: {spent}; {load_average()}; {said}", flush=True)
     print("\n".join(table(costs, asked.steps, asked.images)))
 
 
