@@ -10,12 +10,15 @@ ingest      SIGKILL and SIGTERM
 describe    SIGKILL in the MERGE that measures images anew
 duplicates  SIGKILL while the pairs are replaced
 compact     SIGKILL in a compaction, and one in a clustering
-vacuum      with nothing retained, while a reader holds a version that a training set names, and one that none
-            does; then SIGKILL among its deletions
-two_writers an ingest and a describe that are stopped (SIGSTOP) in their writes while other commands that would
-            write there are started
-full_disk   ingest, describe's MERGE and a clustering on a disk that fills up (a tmpfs, which takes root), each
-            finished once there is space
+vacuum      with nothing retained, while a reader holds a version that a training set names, and one that none does
+
+and on lakes of their own:
+
+killed_vacuum   SIGKILL among the deletions of a vacuum
+two_writers     an ingest and a describe that are stopped (SIGSTOP) in their writes while other commands that would
+                write there are started
+full_disk       ingest, describe's MERGE and a clustering on a disk that fills up (a tmpfs, which takes root), each
+                finished once there is space
 
 Exit code 1 where a scenario fails.
 """
@@ -50,7 +53,7 @@ from etl.lake.schemas import (
 
 sys.path.insert(0, str(PROJECT))
 from tests.flow.commands import forensics
-from tests.flow.crashes import Reader, assert_whole, ids, kill_in_a_write, noise, start, unnamed
+from tests.flow.crashes import Reader, assert_whole, ids, kill_in_a_write, noise, start, unnamed, wait_for_a_write
 
 WAVE, COUNT = 48, 96
 DISK_MB = 40
@@ -58,7 +61,7 @@ DISK_MB = 40
 OLD_FILES = 3000
 """For the vacuum that is killed to delete: some tenths of a second's work."""
 
-SCENARIOS = ("ingest", "describe", "duplicates", "compact", "vacuum", "two_writers", "full_disk")
+SCENARIOS = ("ingest", "describe", "duplicates", "compact", "vacuum", "killed_vacuum", "two_writers", "full_disk")
 
 
 class Trial:
@@ -142,29 +145,27 @@ class Trial:
         self.ok(*words)
 
     def two_writers(self) -> None:
-        root = ["--root", str(self.root)]
-        more = noise(self.work / "more", WAVE, seed=9)
-        keepers = [["maintain", *root, "--target_mb", "9"], ["repair", *root]]
-        self.stopped(
-            self.ingest_words("more"), IMAGES, [self.ingest_words("more"), self.ingest_words("g0"), *keepers]
-        )
-        self.expected |= more
-        assert ids(self.root) == self.expected
-        words = ["describe", *root, "--backbone", "none"]
-        self.stopped(words, IMAGE_FEATURES, [words, *keepers])
-        assert snapshot.read(str(self.root), IMAGE_FEATURES).height == len(self.expected)
-        self.whole()
+        root = self.work / "two"
+        keepers = [["maintain", "--root", str(root)], ["repair", "--root", str(root)]]
+        words = self.ingest_words("reals", root)
+        self.stopped(root, words, IMAGES, [words, self.ingest_words("g0", root), *keepers])
+        assert len(ids(root)) == COUNT
+        words = ["describe", "--root", str(root), "--backbone", "none"]
+        self.stopped(root, words, IMAGE_FEATURES, [words, *keepers])
+        assert snapshot.read(str(root), IMAGE_FEATURES).height == COUNT
+        self.whole(root)
 
-    def stopped(self, words: list[str], table: Table, others: list[list[str]]) -> None:
+    def stopped(self, root: Path, words: list[str], table: Table, others: list[list[str]]) -> None:
         """While a command is stopped in a write the others end with 5; then it ends as if they had not been."""
         process = start(self.log, *words)
-        kill_in_a_write(process, self.root, table, with_=signal.SIGSTOP)
-        held = unnamed(self.root, table)
+        wait_for_a_write(process, root, table)
+        os.killpg(process.pid, signal.SIGSTOP)
+        held = unnamed(root, table)
         for other in others:
             done = forensics(*other)
             assert done.returncode == 5, (other, done.stdout, done.stderr[-2000:])
             print(f"   {other[0]}: {done.stderr.strip().splitlines()[-1][:120]}")
-        assert unnamed(self.root, table) == held
+        assert unnamed(root, table) == held
         os.killpg(process.pid, signal.SIGCONT)
         assert process.wait() == 0
 
@@ -224,7 +225,6 @@ class Trial:
         assert "comes out the same" in self.ok("build-training-set", "--root", str(self.root), "--again", "mine@1")
         assert snapshot.read(str(self.root), TRAINING_SETS).height == 1
         self.whole()
-        self.killed_vacuum()
 
     def killed_vacuum(self) -> None:
         """A vacuum that is killed among its deletions has cost no file of a live version, and the next ends it."""

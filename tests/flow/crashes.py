@@ -54,6 +54,16 @@ def kill_in_a_write(
 ) -> None:
     """End the group of a command while it writes files of the table that it has not committed.
 
+    Otherwise as `wait_for_a_write`.
+    """
+    wait_for_a_write(process, root, table, since)
+    os.killpg(process.pid, with_)
+    process.wait()
+
+
+def wait_for_a_write(process: "subprocess.Popen[bytes]", root: Path, table: Table, since: int = 0) -> None:
+    """Wait until a command writes files of the table that it has not committed.
+
     `since`: the version that the table must have reached. Raises AssertionError where the command ends before.
     """
     deadline = time.monotonic() + 200
@@ -65,8 +75,6 @@ def kill_in_a_write(
             "the command ended before its write was seen"
         )
         time.sleep(0.002)
-    os.killpg(process.pid, with_)
-    process.wait()
 
 
 class Reader(threading.Thread):
