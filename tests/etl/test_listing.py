@@ -120,6 +120,12 @@ def test_an_image_folder_has_its_splits_and_metadata(tmp_path):
     assert [entry["split"] for entry in source.entries()] == ["test", "test", "train"]
 
 
+def test_an_image_folder_may_be_named_by_its_metadata(tmp_path):
+    (tmp_path / "metadata.csv").write_text("file_name,label\na.png,real\n")
+    (entry,) = ImageFolder(str(tmp_path / "metadata.csv"), "set").entries()
+    assert (entry["key"], entry["path"], entry["label"]) == ("a.png", str(tmp_path / "a.png"), 0)
+
+
 def test_an_image_folder_without_metadata_says_what_to_do(tmp_path):
     (tmp_path / "other.csv").write_text("a\n")
     with pytest.raises(ConfigError, match="without one use --layout"):

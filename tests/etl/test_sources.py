@@ -37,6 +37,11 @@ def test_files_of_every_name_are_listed_in_order_and_at_any_depth(tmp_path):
     assert keys(tmp_path) == keys(tmp_path)
 
 
+def test_a_single_file_has_its_name_for_a_key(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    assert keys(tmp_path / "a.png") == ["a.png"]
+
+
 def test_a_name_that_is_not_unicode_is_listed_readably_and_refused(tmp_path):
     (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"x")
     (entry,) = Folder(str(tmp_path), "set").entries()

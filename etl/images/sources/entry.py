@@ -136,6 +136,12 @@ def _is_file(item: os.DirEntry[str]) -> bool:
         return True
 
 
+def placed(file: Path, root: Path) -> Entry:
+    """Return key and path of a file that `files_under(root, …)` gave; the key of the root itself is its name."""
+    key = file.name if file == root else file.relative_to(root).as_posix()
+    return {"key": printable(key), "path": printable(str(file.absolute()))}
+
+
 def printable(name: str) -> str:
     r"""Return a file name as Unicode; bytes that are none become `\xff`, and the file is refused as unreadable."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

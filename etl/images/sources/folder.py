@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from etl.errors import ConfigError
 from etl.images.decoding import Code
-from etl.images.sources.entry import SUFFIXES, Entry, Files, files_under, printable, refusal
+from etl.images.sources.entry import SUFFIXES, Entry, Files, files_under, placed, refusal
 from etl.images.sources.layouts import FAKE, REAL, Layout
 from etl.images.sources.records import generator_of, rows
 
@@ -33,11 +33,9 @@ class Folder(Files):
         fake = self.generator_id is not None
         for file in files_under(self.path, SUFFIXES):
             known = self._known() if known is None else known
-            key = printable(file.relative_to(self.path).as_posix())
-            row = known.get(key, {})
-            yield {
-                "key": key,
-                "path": printable(str(file.absolute())),
+            entry = placed(file, self.path)
+            row = known.get(entry["key"], {})
+            yield entry | {
                 "label": int(fake),
                 "generator_id": self.generator_id,
                 "real_source": None if fake else self.collection,
@@ -73,9 +71,8 @@ class LaidOut(Files):
 
     def entries(self) -> Iterator[Entry]:
         for file in files_under(self.path, SUFFIXES):
-            relative = printable(file.relative_to(self.path).as_posix())
-            entry: Entry = {"key": relative, "path": printable(str(file.absolute()))}
-            place = re.fullmatch(self.layout.expression, relative)
+            entry = placed(file, self.path)
+            place = re.fullmatch(self.layout.expression, entry["key"])
             if place is None:
                 yield refusal(entry, Code.UNLABELLED, f"not a place of the layout {self.layout.pattern}")
                 continue

@@ -98,7 +98,7 @@ class ImageFolder(Files):
             raise ConfigError(f"{self.path} has no metadata.csv or metadata.jsonl; without one use --layout")
 
     def _listed(self, file: Path) -> Iterator[Entry]:
-        folder = file.parent.relative_to(self.path)
+        folder = file.parent.relative_to(self.path if self.path.is_dir() else self.path.parent)
         split = next((part for part in folder.parts[:1] if part.lower() in self.SPLITS), None)
         listing = Listing(str(file), self.collection, Fetcher(), None, self.generator_id, self.label)
         for entry in listing.entries():

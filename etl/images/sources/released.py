@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.images.decoding import Code, Refused
-from etl.images.sources.entry import Entry, Found, Item, files_under, found, printable, refusal
+from etl.images.sources.entry import Entry, Found, Item, files_under, found, placed, refusal
 from etl.images.sources.records import ARCHITECTURES, KINDS, absent, generator_of
 
 BATCH = 16
@@ -80,8 +80,7 @@ class Released:
 
     def entries(self) -> Iterator[Entry]:
         for path in files_under(self.path, (".parquet",)):
-            relative = path.name if path == self.path else path.relative_to(self.path).as_posix()
-            entry: Entry = {"key": printable(relative), "path": printable(str(path.absolute()))}
+            entry = placed(path, self.path)
             try:
                 with pq.ParquetFile(entry["path"]) as file:
                     _require_columns(file.schema_arrow)

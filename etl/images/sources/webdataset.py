@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.images.decoding import MAX_BYTES, Code, Refused
-from etl.images.sources.entry import SUFFIXES, Entry, Found, Item, files_under, found, printable, refusal
+from etl.images.sources.entry import SUFFIXES, Entry, Found, Item, files_under, found, placed, printable, refusal
 from etl.images.sources.records import described, parsed
 
 _LONGEST_TEXT = 1 << 20
@@ -37,8 +37,7 @@ class WebDataset:
 
     def entries(self) -> Iterator[Entry]:
         for path in files_under(self.path, (".tar",)):
-            relative = path.name if path == self.path else path.relative_to(self.path).as_posix()
-            entry: Entry = {"key": printable(relative), "path": printable(str(path.absolute()))}
+            entry = placed(path, self.path)
             # Headers alone: a tar is walked by seeking over what its members hold.
             yield entry | {"rows": sum(1 for _ in self._items(entry, with_bytes=False))}
 
