@@ -54,6 +54,10 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "compare": ("training.jobs.compare", "compare two detectors on the images that both have scored"),
     "score": ("training.jobs.score", "score files, folders or images of the lake: fake, real or abstain"),
+    "export-detector": (
+        "training.jobs.export_detector",
+        "write a detector as an ONNX file with the same logits",
+    ),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

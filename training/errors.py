@@ -57,6 +57,10 @@ class WeightsMismatch(ForensicsError):
     exit_code = 2
 
 
+class NotTheSameLogits(ForensicsError):
+    """An exported detector gives other logits than the one that it was made of."""
+
+
 class CheckpointDamaged(ForensicsError):
     """A training checkpoint cannot be read."""
 

@@ -16,9 +16,17 @@ from training.metrics import METRICS
 from training.tracking import Run, Tracker
 
 
-def add(tracker: Tracker, run: Run, name: str, rows: Sequence[Row], predictions: pl.DataFrame) -> None:
-    """Log an evaluation under its name. Where MLflow does not answer it is left out: the lake has all of it."""
+def add(
+    tracker: Tracker, run: Run, name: str, rows: Sequence[Row], predictions: pl.DataFrame, changed: bool
+) -> None:
+    """Log an evaluation under its name, unless it is there and has not `changed`.
+
+    Where MLflow does not answer it is left for the next time: the lake has all of it.
+    """
     place = f"evaluations/{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
+    path = f"{place}/by_generator.json"
+    if not changed and tracker.has_table(run, path):
+        return
     table = by_generator(rows)
     scored = [
         (str(generator), float(str(value)))
@@ -30,9 +38,13 @@ def add(tracker: Tracker, run: Run, name: str, rows: Sequence[Row], predictions:
             labels = predictions["label"].to_numpy().astype(np.int64)
             plots.write(Path(folder) / place, labels, predictions["logit"].to_numpy(), scored)
             tracker.add(run, Path(folder))
-        tracker.add_table(run, f"{place}/by_generator.json", table)
+        tracker.add_table(run, path, table)
     except TrackingUnavailable as error:
-        print(f"evaluate: MLflow does not take the plots ({error}); the lake has the figures", file=sys.stderr)
+        print(
+            f"evaluate: MLflow does not take the plots ({error}); the lake has the figures, and the same command "
+            "logs them later",
+            file=sys.stderr,
+        )
 
 
 def by_generator(rows: Sequence[Row]) -> dict[str, list[object]]:

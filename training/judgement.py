@@ -1,13 +1,11 @@
 """One evaluation from end to end: run and images, their scores, the run's operating points, the metrics."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training import baselines, evaluation, evaluation_log, operating_points, scoring, sets, targets
-from training.artifacts import MODEL
+from training import baselines, evaluation, evaluation_log, operating_points, scoring, sets, targets, trained
 from training.evaluation import Judging, Row
 from training.judging_settings import EvaluateSettings
 from training.operating_points import Point
@@ -50,7 +48,7 @@ def choose(settings: EvaluateSettings, tracker: Tracker) -> Chosen:
         chosen = settings.chosen_run if settings.collection is None else None
         run = scoring.choose_run(tracker, training_set, chosen)
     else:
-        run = scoring.finished_run(tracker, settings.chosen_run)
+        run = tracker.finished_run(settings.chosen_run)
         name, _, version = scoring.set_of(run).rpartition("@")
         training_set = sets.find(settings.root, name, int(version))
     if settings.collection is None:
@@ -76,15 +74,14 @@ def judge(settings: EvaluateSettings, tracker: Tracker, chosen: Chosen) -> Judge
         if name != UNTRANSFORMED:
             rows[name] += evaluation.flips(plain, found, how)
         written |= evaluation.store(root, rows[name], run.run_id, target.name, name, how.against)
-    if written:
-        evaluation_log.add(tracker, run, f"{target.name} {how.against}", rows[UNTRANSFORMED], plain)
+    evaluation_log.add(tracker, run, f"{target.name} {how.against}", rows[UNTRANSFORMED], plain, written)
     beside = {}
     bare = replace(how, threshold=None)
     for name in baselines.score(root, target, chosen.training_set, settings.seed):
         found = scoring.all_predictions(root, target, name)
         beside[name] = evaluation.rows(evaluation.evaluate(root, found, bare, target.pairs), bare)
         written |= evaluation.store(root, beside[name], name, target.name, UNTRANSFORMED, how.against)
-    weights = hashlib.sha256(tracker.artifact(run, MODEL).read_bytes()).hexdigest()
+    weights = trained.of_run(tracker, run).checksum
     return Judged(scored, rows, beside, points, how.against, weights, written)
 
 

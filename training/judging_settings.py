@@ -1,4 +1,4 @@
-"""Configurations of the commands that judge detectors, or ask them: evaluate, compare, score."""
+"""Configurations of the commands that judge detectors, ask them, or hand them on."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,8 @@ class EvaluateSettings:
     version: int | None = None
     """Version of the training set; by default its newest"""
     run: str | None = None
-    """MLflow run of the detector; by default the newest finished run of that training set"""
+    """MLflow run of the detector, or the name under which it is registered; by default the newest finished run of
+    that training set"""
     run_id: str | None = None
     """The same as run"""
     collection: str | None = None
@@ -108,8 +109,9 @@ class ScoreSettings:
     root: str = "lake"
     """Folder of the lake that holds the run"""
     model: str = ""
-    """MLflow run, or a folder with model.safetensors and config.json; by default the newest finished run of the
-    training set"""
+    """Name under which MLflow registered it (the newest version, or NAME@VERSION), a run, a folder with
+    model.safetensors and config.json, or owner/name[@revision] of the Hub, as the paper's detectors; by default
+    the newest finished run of the training set"""
     training_set: str = "demo"
     """Training set whose newest run is taken where no model is named"""
     paths: list[str] = field(default_factory=list)
@@ -140,5 +142,26 @@ class ScoreSettings:
             "batch_size must be 1 or more": self.batch_size >= 1,
             "workers must be 1 or more": self.workers >= 1,
             "deadline_seconds must be above 0": self.deadline_seconds > 0,
+        }
+        return [problem for problem, holds in rules.items() if not holds]
+
+
+@dataclass(frozen=True)
+class ExportDetectorSettings:
+    """Which detector to write as an ONNX file, and where."""
+
+    root: str = "lake"
+    """Folder of the lake that holds the run"""
+    model: str = ""
+    """Name under which MLflow registered it (or NAME@VERSION), a run, a folder with model.safetensors and
+    config.json, or owner/name[@revision] of the Hub"""
+    to: str = ""
+    """Folder for model.onnx and config.json"""
+
+    def problems(self) -> list[str]:
+        """Name the values that are missing."""
+        rules = {
+            "model must name the detector to export": bool(self.model),
+            "to must name a folder": bool(self.to),
         }
         return [problem for problem, holds in rules.items() if not holds]

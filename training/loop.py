@@ -76,7 +76,7 @@ def fit(
         figures = validate(trainee.model, validation(), settings.precision, world)
         for key, value in figures.items():
             trainee.history.append(Measurement(key, value, trainee.epoch, timestamp))
-        _remember(trainee, settings, figures.get("val_loss", 0.0))
+        _remember(trainee, settings, figures.get("val_loss", math.inf))
         yield trainee
     if trainee.best:
         trainee.model.load_state_dict(trainee.best)

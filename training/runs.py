@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from etl.config import as_dict
+from etl.errors import ConfigError
 from etl.faults import fault_point
 from etl.lake.lock import table_lock
 from training import artifacts, checkpoint, detectors, loop, sets, weights
@@ -69,6 +70,8 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
             shutil.rmtree(work, ignore_errors=True)  # left by a kill just after the run was marked
             return Trained(finished, True, {})
         splits = _splits(settings.root, training_set)
+        if settings.patience and not splits[1].rows:
+            raise ConfigError(f"--patience needs a validation split, and {training_set.label} has none")
         model = detectors.build(
             settings.detector, settings.seed, settings.weights, size, settings.freeze_backbone
         ).to(device)
@@ -127,8 +130,7 @@ def _fit(
         if log is None:
             continue
         checkpoint.save(path, trainee)
-        if trainee.epoch == 1 and trainee.batch == 0:
-            fault_point("train:after-checkpoint")
+        fault_point("train:after-checkpoint")
         log.add(trainee.history)
         if trainee.batch == 0:
             figures = ", ".join(f"{key} {value:.4f}" for key, value in last(trainee).items())

@@ -4,27 +4,24 @@ An image that the run has scored, in this collection and under this transform, i
 left the detector is not even loaded.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
 
-from etl.errors import ConfigError, NothingUsable
+from etl.errors import ConfigError
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import PREDICTIONS
-from training import detectors, inference
-from training.artifacts import MODEL, MODEL_CONFIG
+from training import inference, trained
 from training.augmentations import TestTransform
 from training.data import Batch, Loading, Transform, batches
 from training.errors import NonFiniteLogit, RowsLost
 from training.judging_settings import EvaluateSettings
-from training.loop import leave_a_core_to_the_loader, predict
+from training.loop import predict
 from training.sets import TrainingSet
 from training.splits import open_split
 from training.targets import Target, encoded
@@ -49,20 +46,12 @@ def choose_run(tracker: Tracker, training_set: TrainingSet, run_id: str | None) 
     """
     if run_id is None:
         return tracker.newest_finished(training_set.name, training_set.version)
-    run = finished_run(tracker, run_id)
+    run = tracker.finished_run(run_id)
     if set_of(run) != training_set.label:
         raise ConfigError(
             f"run '{run_id}' was trained on {set_of(run)}, and may have seen test images of {training_set.label}; "
             "choose its own set with --training_set and --version, or say by --collection that you mean it"
         )
-    return run
-
-
-def finished_run(tracker: Tracker, run_id: str) -> Run:
-    """Return a finished run by its id. Raises NothingUsable."""
-    run = tracker.run(run_id)
-    if not run.finished:
-        raise NothingUsable(f"run '{run_id}' is {run.status}; repeat its `forensics train` to finish it")
     return run
 
 
@@ -86,7 +75,7 @@ def score(
         }
         missing = sum(len(examples) - len(ids) for ids in done.values())
         if missing:
-            model, size = load_detector(tracker, run, settings.device)
+            model, size = trained.of_run(tracker, run).load(settings.device)
         for name in names:
             if len(done[name]) == len(examples):
                 continue
@@ -135,24 +124,6 @@ def all_predictions(root: str, target: Target, run_id: str, transform: str = UNT
             f"prediction of run '{run_id}'; run `forensics evaluate` for it"
         )
     return found
-
-
-def load_detector(tracker: Tracker, run: Run, device: str) -> tuple[torch.nn.Module, int]:
-    """Return a run's detector on the device, and the side of its input. Raises NothingUsable, WeightsMismatch."""
-    return build_detector(tracker.artifact(run, MODEL_CONFIG), tracker.artifact(run, MODEL), device)
-
-
-def build_detector(config: Path, weights: Path, device: str) -> tuple[torch.nn.Module, int]:
-    """Return the detector of a configuration file and a file of weights, and the side of its input."""
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8"))
-        name, size = str(kind["detector"]), int(kind["input_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NothingUsable(f"{config} is no configuration of a detector: {error!r}") from None
-    model = detectors.build(name, weights=str(weights), size=size)
-    chosen = detectors.device(device)
-    leave_a_core_to_the_loader(chosen)
-    return model.to(chosen), size
 
 
 def transform_of(name: str, size: int) -> Transform:

@@ -29,7 +29,7 @@ class TrainSettings:
     freeze_backbone: bool = False
     """train the last layer alone"""
     epochs: int = 3
-    """Passes over the training split"""
+    """Passes over the training split; with 0 the weights that --weights names are taken as they are"""
     batch_size: int = 32
     """Images a step"""
     learning_rate: float = 1e-3
@@ -70,7 +70,7 @@ class TrainSettings:
         """Name the values that are out of range."""
         rules = {
             "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
-            "epochs must be 1 or more": self.epochs >= 1,
+            "epochs must be 1 or more, or 0 with --weights": self.epochs >= (0 if self.weights else 1),
             "batch_size must be 1 or more": self.batch_size >= 1,
             f"extra_augmentations knows {', '.join(EXTRA_AUGMENTATIONS)}": not (
                 set(self.extra_augmentations) - set(EXTRA_AUGMENTATIONS)

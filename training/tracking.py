@@ -33,6 +33,8 @@ from training.errors import TrackingUnavailable
 for _name in ("mlflow.store.db.utils", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+_TABLES = "mlflow.loggedArtifacts"
+"""Tag by which MLflow's interface finds a run's tables."""
 _LARGEST_BATCH = 1000
 """MLflow takes so many measurements in one call."""
 
@@ -74,7 +76,41 @@ class Tracker:
         try:
             return _run(self._client.get_run(run_id))
         except MlflowException:
-            raise NothingUsable(f"there is no run '{run_id}' in {self.root / DATABASE}") from None
+            with _answered():
+                names = ", ".join(sorted(model.name for model in self._client.search_registered_models()))
+            raise NothingUsable(
+                f"there is no run '{run_id}' in {self.root / DATABASE} (registered detectors: {names or 'none'})"
+            ) from None
+
+    def finished_run(self, name: str) -> Run:
+        """Return a finished run by its id, or by the name of its registered detector. Raises NothingUsable."""
+        run = self.run(self._run_of_registered(name) or name)
+        if not run.finished:
+            raise NothingUsable(f"run '{run.run_id}' is {run.status}; repeat its `forensics train` to finish it")
+        return run
+
+    def _run_of_registered(self, name: str) -> str | None:
+        """Return the run that a registered detector, NAME or NAME@VERSION, came from; None where there is no NAME.
+
+        Raises NothingUsable for a version that there is not.
+        """
+        bare, _, version = name.partition("@")
+        if "'" in bare:
+            return None  # it would end the condition below
+        with _answered():
+            versions = {int(v.version): v.run_id for v in self._client.search_model_versions(f"name = '{bare}'")}
+        if not versions:
+            return None
+        if version and (not version.isdecimal() or int(version) not in versions):
+            known = ", ".join(str(number) for number in sorted(versions))
+            raise NothingUsable(f"the registered detector '{bare}' has no version '{version}' (known: {known})")
+        return str(versions[int(version) if version else max(versions)])
+
+    def registered_name(self, run: Run) -> str | None:
+        """Return the NAME@VERSION under which a run's detector is registered."""
+        with _answered():
+            versions = self._client.search_model_versions(f"run_id = '{run.run_id}'")
+        return f"{versions[0].name}@{versions[0].version}" if versions else None
 
     def newest_finished(self, training_set: str, version: int) -> Run:
         """Return the newest finished run on a training set. Raises NothingUsable."""
@@ -132,9 +168,19 @@ class Tracker:
         with _answered():
             rows = [list(row) for row in zip(*columns.values(), strict=True)]
             self._client.log_dict(run.run_id, {"columns": list(columns), "data": rows}, path)
-            self._client.set_tag(
-                run.run_id, "mlflow.loggedArtifacts", json.dumps([{"path": path, "type": "table"}])
-            )
+            tables = self._tables(run)
+            if path not in tables:
+                named = [{"path": table, "type": "table"} for table in (*tables, path)]
+                self._client.set_tag(run.run_id, _TABLES, json.dumps(named))
+
+    def has_table(self, run: Run, path: str) -> bool:
+        """Whether a table was stored under this path, whole."""
+        with _answered():
+            return path in self._tables(run)
+
+    def _tables(self, run: Run) -> list[str]:
+        tags = self._client.get_run(run.run_id).data.tags  # as they are now: other evaluations add to them
+        return [str(table["path"]) for table in json.loads(tags.get(_TABLES, "[]"))]
 
     def end(self, run: Run, status: str) -> None:
         """Mark a run FAILED or KILLED."""

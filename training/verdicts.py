@@ -15,17 +15,15 @@ from etl.errors import ConfigError, NothingUsable
 from etl.images.decoder import shared_decoder
 from etl.images.decoding import Code, Refused
 from etl.images.sources.entry import SUFFIXES, attempt, files_under, printable
-from training import evaluation, inference, scoring, sets, targets
-from training.artifacts import MODEL, MODEL_CONFIG
+from training import evaluation, inference, scoring, sets, targets, trained
 from training.judging_settings import ScoreSettings
 from training.operating_points import BALANCED, ZERO, Point
 from training.scoring import UNTRANSFORMED
-from training.serving import CONFIG, WEIGHTS
 from training.tracking import Tracker
 
 COLUMNS = (
     "source", "verdict", "probability", "logit", "operating_point", "threshold", "stated_fpr", "fpr_low",
-    "fpr_high", "model", "weights", "image_id", "code", "detail",
+    "fpr_high", "model", "run_id", "weights", "image_id", "code", "detail",
 )  # fmt: skip
 _LAKE = "lake:"
 Row = dict[str, Any]
@@ -38,7 +36,8 @@ class Judge:
     model: torch.nn.Module
     size: int
     name: str
-    """Run, or folder"""
+    """NAME@VERSION as registered, or folder"""
+    run_id: str | None
     weights: str
     """First digits of the SHA-256 of its weights"""
     point: Point
@@ -54,30 +53,24 @@ class Judge:
 def judge(settings: ScoreSettings) -> Judge:
     """Load the detector that the settings name.
 
-    Raises NothingUsable, LakeMissing, ConfigError, WeightsMismatch.
+    Raises NothingUsable, LakeMissing, ConfigError, WeightsMismatch, HubUnreachable.
     """
-    folder = Path(settings.model)
-    if settings.model and folder.is_dir():
-        name, config, weights, points = settings.model, folder / CONFIG, folder / WEIGHTS, {}
+    if settings.model:
+        chosen = trained.find(settings.root, settings.model)
     else:
-        tracker = Tracker(settings.root)
-        if settings.model:
-            run = scoring.finished_run(tracker, settings.model)
-        else:
-            training_set = sets.find(settings.root, settings.training_set)
-            run = tracker.newest_finished(training_set.name, training_set.version)
-        name, config, weights = run.run_id, tracker.artifact(run, MODEL_CONFIG), tracker.artifact(run, MODEL)
-        points = evaluation.points_of(settings.root, run.run_id)
+        tracker, training_set = Tracker(settings.root), sets.find(settings.root, settings.training_set)
+        chosen = trained.of_run(tracker, tracker.newest_finished(training_set.name, training_set.version))
+    points = evaluation.points_of(settings.root, chosen.run_id) if chosen.run_id else {}
     points[ZERO] = Point(ZERO, 0.0)
     asked = settings.operating_point or (BALANCED if BALANCED in points else ZERO)
     if missing := [point for point in (asked, settings.abstain) if point and point not in points]:
         raise ConfigError(
-            f"{name} has no operating point {', '.join(missing)} (known: {', '.join(points)}); `forensics "
+            f"{chosen.name} has no operating point {', '.join(missing)} (known: {', '.join(points)}); `forensics "
             "evaluate` fixes them on the run's validation images, where those are enough to tell the rate"
         )
-    model, size = scoring.build_detector(config, weights, settings.device)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    return Judge(model, size, name, digest, points[asked], points[settings.abstain] if settings.abstain else None)
+    model, size = chosen.load(settings.device)
+    band = points[settings.abstain] if settings.abstain else None
+    return Judge(model, size, chosen.name, chosen.run_id, chosen.checksum[:12], points[asked], band)
 
 
 def score(judge: Judge, settings: ScoreSettings, paths: Sequence[str]) -> Iterator[list[Row]]:
@@ -105,8 +98,8 @@ def _row(judge: Judge, key: str, logit: float) -> Row:
     return {
         "source": source, "verdict": judge.verdict(logit), "probability": probability, "logit": logit,
         "operating_point": point.name, "threshold": point.threshold, "stated_fpr": point.fpr,
-        "fpr_low": point.fpr_low, "fpr_high": point.fpr_high, "model": judge.name, "weights": judge.weights,
-        "image_id": image_id, "code": None, "detail": None,
+        "fpr_low": point.fpr_low, "fpr_high": point.fpr_high, "model": judge.name, "run_id": judge.run_id,
+        "weights": judge.weights, "image_id": image_id, "code": None, "detail": None,
     }  # fmt: skip
 
 

@@ -36,29 +36,42 @@ def located(source: str) -> Path:
         if path.suffix != ".safetensors":
             raise ConfigError(f"--weights: {path} is no .safetensors file, and nothing else is read")
         return path
-    named = _OF_THE_HUB.fullmatch(source)
-    if named is None or source.endswith(".safetensors"):
+    if not is_of_the_hub(source):
         raise ConfigError(
             f"--weights: there is no file {path}; name a .safetensors file, a folder with {FILE}, or a model of "
             "the Hub as owner/name[@revision]"
         )
+    return fetched(source, FILE)
+
+
+def is_of_the_hub(source: str) -> bool:
+    """Whether `source` has the form owner/name[@revision]."""
+    return _OF_THE_HUB.fullmatch(source) is not None and not source.endswith(".safetensors")
+
+
+def fetched(source: str, file: str) -> Path:
+    """Return a file of a model of the Hub, owner/name[@revision]. Raises ConfigError, HubUnreachable."""
+    named = _OF_THE_HUB.fullmatch(source)
+    assert named is not None
     try:
         endpoint, token = os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TOKEN")
         return Path(
-            hf_hub_download(named["repo"], FILE, revision=named["revision"], endpoint=endpoint, token=token)
+            hf_hub_download(named["repo"], file, revision=named["revision"], endpoint=endpoint, token=token)
         )
     except (LocalEntryNotFoundError, OSError) as error:
-        raise _unreachable(source, error) from None
+        raise _unreachable(source, file, error) from None
     except HFValidationError as error:
-        raise ConfigError(f"--weights: {source}: {_one_line(error)}") from None
+        raise ConfigError(f"{source}: {_one_line(error)}") from None
 
 
-def _unreachable(source: str, error: Exception) -> Exception:
+def _unreachable(source: str, file: str, error: Exception) -> Exception:
     """Return what an error of a download means: no such file there, or no answer."""
     answered = isinstance(error, HfHubHTTPError) and error.response is not None
     if answered:
-        return ConfigError(f"--weights: {source}: no such folder, and the Hub gives no {FILE}: {_one_line(error)}")
-    return HubUnreachable(f"the weights {source} could not be fetched: {_one_line(error)}")
+        return ConfigError(f"{source}: no such folder, and the Hub gives no {file}: {_one_line(error)}")
+    return HubUnreachable(
+        f"{file} of {source} could not be fetched, and there is no such folder: {_one_line(error)}"
+    )
 
 
 def _one_line(error: Exception) -> str:

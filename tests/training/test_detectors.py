@@ -110,7 +110,9 @@ def test_weights_are_taken_from_a_repository_of_the_hub(tmp_path: Path, monkeypa
             detectors.build("test_vit", weights="owner/pickled")
         with pytest.raises(ConfigError, match="owner/absent"):
             detectors.build("test_vit", weights="owner/absent")
-    assert isinstance(weights._unreachable("owner/other", ConnectionError("refused")), HubUnreachable)
+    assert isinstance(
+        weights._unreachable("owner/other", weights.FILE, ConnectionError("refused")), HubUnreachable
+    )
 
 
 def test_a_backbone_with_a_head_of_other_classes_keeps_its_own_head(tmp_path: Path):

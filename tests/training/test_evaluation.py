@@ -2,9 +2,9 @@
 
 import io
 import json
+import sqlite3
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -68,7 +68,7 @@ def test_evaluating_scores_every_test_image_once_and_again_changes_nothing(lake_
     assert scores.filter(pl.col("label") == 0)["real_source"].to_list() == ["photos"] * 6
 
     before = versions(lake_root)
-    monkeypatch.setattr(scoring, "load_detector", lambda *_: pytest.fail("nothing is left to score"))
+    monkeypatch.setattr("training.trained.Trained.load", lambda *_: pytest.fail("nothing is left to score"))
     assert job.main(["--root", str(lake_root)]) == 0
     assert "= 0 new + 0 rejected + 12 already there" in capsys.readouterr().out
     assert versions(lake_root) == before
@@ -92,41 +92,6 @@ def test_only_the_images_that_were_not_scored_are_scored(evaluated):
         (root / "all").rename(folder)
 
 
-def test_every_figure_by_generator_is_recomputed_from_predictions_by_sql(evaluated):
-    root, run_id, _ = evaluated
-    files = [file.removeprefix("file://") for file in snapshot.live_files(str(root), PREDICTIONS)]
-    found = (
-        duckdb.connect()
-        .execute(
-            """
-        WITH scored AS (
-            SELECT * FROM read_parquet($files)
-            WHERE run_id = $run AND collection = 'demo@1/test' AND transform = 'none'
-        ), judged AS (
-            SELECT g.generator_id AS judged, s.label, s.logit
-            FROM (SELECT DISTINCT generator_id FROM scored WHERE label = 1) g
-            JOIN scored s ON s.label = 0 OR s.generator_id = g.generator_id
-        ), counted AS (
-            SELECT *, sum(label) OVER above AS hits, count(*) OVER above AS ranked,
-                sum(label) OVER (PARTITION BY judged) AS fakes
-            FROM judged
-            WINDOW above AS (PARTITION BY judged ORDER BY logit DESC RANGE UNBOUNDED PRECEDING)
-        )
-        SELECT judged, sum(label * hits / ranked) / any_value(fakes) AS average_precision,
-            avg(((logit > 0) = (label = 1))::DOUBLE) AS accuracy
-        FROM counted GROUP BY judged ORDER BY judged
-        """,
-            {"files": files, "run": run_id},
-        )
-        .fetchall()
-    )
-    assert [name for name, *_ in found] == ["gen/0", "gen/1"]
-    for generator, *values in found:
-        stored = of(root, run_id, slice_kind="generator", slice=generator, pool="all")
-        by_metric = dict(zip(stored["metric"], stored["value"], strict=True))
-        assert [by_metric["average_precision"], by_metric["accuracy"]] == pytest.approx(values, abs=1e-9)
-
-
 def test_the_run_in_mlflow_has_the_same_figures_by_generator_as_a_table_and_plots(evaluated):
     root, run_id, _ = evaluated
     tracker = Tracker(str(root))
@@ -138,7 +103,29 @@ def test_the_run_in_mlflow_has_the_same_figures_by_generator_as_a_table_and_plot
         assert {metric: told[metric] for metric in stored["metric"]} == dict(
             zip(stored["metric"], stored["value"], strict=True)
         )
-    assert tracker.artifact(tracker.run(run_id), f"{place}/roc.png").stat().st_size > 1000
+    for plot in ("roc", "det", "calibration", "generators"):
+        assert tracker.artifact(tracker.run(run_id), f"{place}/{plot}.png").stat().st_size > 1000
+
+
+def test_what_mlflow_did_not_take_of_an_evaluation_is_logged_by_the_same_command(lake_root, capsys):
+    root, run_id = lake_root, train(lake_root)
+    assert job.main(["--root", str(root), "--bootstrap_draws", "20"]) == 0
+    words = ["--root", str(root), "--run", run_id, "--bootstrap_draws", "20", "--balanced"]
+    path = "evaluations/demo-1-test-all-balanced/by_generator.json"
+    with sqlite3.connect(root / "mlflow.db") as database:  # a lock would do the same after 20 seconds
+        database.execute("CREATE TRIGGER shut BEFORE INSERT ON tags BEGIN SELECT RAISE(ABORT, 'shut'); END")
+        database.execute("CREATE TRIGGER shut2 BEFORE UPDATE ON tags BEGIN SELECT RAISE(ABORT, 'shut'); END")
+    assert job.main(words) == 0
+    assert "MLflow does not take the plots" in capsys.readouterr().err
+    tracker = Tracker(str(root))
+    assert not tracker.has_table(tracker.run(run_id), path)
+    with sqlite3.connect(root / "mlflow.db") as database:
+        database.execute("DROP TRIGGER shut")
+        database.execute("DROP TRIGGER shut2")
+    assert job.main(words) == 0
+    assert "metrics unchanged" in capsys.readouterr().out
+    tables = [tracker.has_table(tracker.run(run_id), table) for table in (path, path.replace("-balanced", ""))]
+    assert tables == [True, True]
 
 
 def test_the_mean_over_generators_and_the_slices_are_there(evaluated):

@@ -71,19 +71,23 @@ def test_a_training_that_goes_on_from_a_checkpoint_ends_as_an_uninterrupted_one(
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
 
 
-def test_a_training_cut_within_an_epoch_ends_as_an_uninterrupted_one(images, tmp_path: Path):
-    path, whole, broken, resumed = tmp_path / "checkpoint.safetensors", dropping(), dropping(), dropping()
+def test_a_training_cut_after_any_step_ends_as_an_uninterrupted_one(images, tmp_path: Path):
+    whole, broken = dropping(), dropping()
     fit(whole, images)
     every = replace(SETTINGS, checkpoint_steps=1)
-    for _ in loop.fit(broken, every, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0):
-        if broken.step == 5:
-            checkpoint.save(path, broken)
-            break
-    assert checkpoint.restore(path, resumed) and (resumed.epoch, resumed.batch, resumed.seen) == (2, 1, 8)
-    fit(resumed, images)
-    assert resumed.history == whole.history
-    for name, tensor in whole.model.state_dict().items():
-        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+    for number, _ in enumerate(
+        loop.fit(broken, every, 16, lambda epoch, first: images[first:], lambda: images, now=lambda: 1.0)
+    ):
+        checkpoint.save(tmp_path / f"{number:02d}.safetensors", broken)
+    paths = sorted(tmp_path.iterdir())
+    assert len(paths) == 3 * SETTINGS.epochs  # two steps an epoch, and its end
+    for path in paths:
+        resumed = dropping()
+        assert checkpoint.restore(path, resumed)
+        fit(resumed, images)
+        assert resumed.history == whole.history
+        for name, tensor in whole.model.state_dict().items():
+            assert torch.equal(tensor, resumed.model.state_dict()[name]), (path.name, name)
 
 
 def test_with_patience_training_ends_early_and_keeps_the_best_weights(images, tmp_path: Path):
@@ -143,6 +147,27 @@ def test_a_damaged_checkpoint_is_an_error_and_a_missing_one_is_not(tmp_path: Pat
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointDamaged, match="delete it"):
         checkpoint.restore(path, fresh())
+    checkpoint.save(path, loop.new_trainee(detectors.build("test_resnet"), SETTINGS))
+    with pytest.raises(CheckpointDamaged, match="delete it"):
+        checkpoint.restore(path, fresh())
+
+
+class Planted:
+    """What does something when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return self.path.touch, ()
+
+
+def test_a_pickled_checkpoint_is_an_error_and_is_not_unpickled(tmp_path: Path):
+    path = tmp_path / "checkpoint.safetensors"
+    torch.save({"model": Planted(tmp_path / "opened")}, path)
+    with pytest.raises(CheckpointDamaged, match="delete it"):
+        checkpoint.restore(path, fresh())
+    assert not (tmp_path / "opened").exists()
 
 
 def test_saving_a_checkpoint_leaves_no_partial_file(tmp_path: Path):

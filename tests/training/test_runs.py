@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow import MlflowClient, pyfunc
+from safetensors.torch import load_file, save_file
 
-from etl.errors import LakeMissing, LockHeld, NothingUsable
+from etl.errors import ConfigError, LakeMissing, LockHeld, NothingUsable
 from etl.lake.lock import table_lock
-from training import artifacts, checkpoint, runs, sets
+from training import artifacts, checkpoint, detectors, runs, sets
 from training.errors import NonFiniteLoss, TrackingUnavailable
 from training.jobs import train as job
 from training.mlflow_server import DATABASE, database_uri
@@ -97,19 +99,26 @@ def test_training_goes_on_while_mlflow_takes_nothing_and_is_logged_by_the_same_c
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "spark"])
-def test_two_processes_train_on_disjoint_shards_and_learn_as_one_with_twice_the_batch(lake_root, launcher):
+def test_two_processes_train_on_disjoint_shards_and_learn_as_one_with_twice_the_batch(
+    lake_root, launcher, rows, write_rows, register
+):
+    # Four row groups of six images to train on: each process takes one of the two that one would in a step.
+    everything = [*rows("train", 24), *rows("val", 8, first=100)]
+    register(lake_root, write_rows(lake_root, everything, rows_a_group=6, mode="overwrite"), version=2)
     words = [*command(lake_root), "--epochs", "4", "--device", "cpu"]
     done = subprocess.run(
-        [*words, "--batch_size", "4", "--processes", "2", "--launcher", launcher], capture_output=True, text=True
+        [*words, "--batch_size", "6", "--processes", "2", "--launcher", launcher], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     together = all_runs(lake_root)[0]
-    alone = runs.train(replace(settings(lake_root), epochs=4))
-    curves = [
-        client(lake_root).get_metric_history(run, "val_loss") for run in (together.info.run_id, alone.run_id)
-    ]
-    assert [len(curve) for curve in curves] == [4, 4]
-    assert curves[0][-1].value == pytest.approx(curves[1][-1].value, abs=0.1)
+    alone = runs.train(replace(settings(lake_root), epochs=4, batch_size=12))
+    for curve, points in (("train_loss", 8), ("val_loss", 4)):
+        both, one = (
+            [point.value for point in client(lake_root).get_metric_history(run, curve)]
+            for run in (together.info.run_id, alone.run_id)
+        )
+        assert len(both) == points and both == pytest.approx(one, abs=1e-4), curve
+        assert max(one) - min(one) > 0.01
 
 
 def test_a_finished_training_is_found_again_and_adds_nothing(lake_root, capsys):
@@ -134,10 +143,12 @@ def test_other_settings_or_other_rows_are_another_run(lake_root):
     assert runs.run_key(replace(own, root="elsewhere", version=1), first) == runs.run_key(own, first)
 
 
-def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one(lake_root, tmp_path):
+@pytest.mark.parametrize("every", [0, 2])
+def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one(lake_root, tmp_path, every):
     reached = tmp_path / "reached"
+    words = [*command(lake_root), "--checkpoint_steps", str(every)]  # 2 lies within the first epoch of three steps
     fault = {"FORENSICS_FAULT": "train:after-checkpoint", "FORENSICS_FAULT_FILE": str(reached)}
-    process = subprocess.Popen(command(lake_root), env={**os.environ, **fault}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(words, env={**os.environ, **fault}, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
         while not reached.exists() and process.poll() is None and time.monotonic() < deadline:
@@ -151,10 +162,13 @@ def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one
     assert [(run.info.run_id, run.info.status) for run in all_runs(lake_root)] == [(trained.run_id, "FINISHED")]
     steps = client(lake_root).get_metric_history(trained.run_id, "train_loss")
     assert [point.step for point in steps] == [1, 2, 3, 4, 5, 6]
-    resumed = [point.value for point in steps]
     again = runs.train(replace(settings(lake_root), warmup_fraction=0.2000000001))  # another key, the same numbers
-    whole = [point.value for point in client(lake_root).get_metric_history(again.run_id, "train_loss")]
-    assert resumed == pytest.approx(whole, rel=1e-4)
+    tracker = Tracker(str(lake_root))
+    resumed, whole = (
+        load_file(tracker.artifact(tracker.run(run_id), artifacts.MODEL))
+        for run_id in (trained.run_id, again.run_id)
+    )
+    assert max(float((resumed[key] - whole[key]).abs().max()) for key in whole) < 1e-6
 
 
 def test_curves_that_a_killed_run_had_logged_are_not_doubled(lake_root):
@@ -164,6 +178,25 @@ def test_curves_that_a_killed_run_had_logged_are_not_doubled(lake_root):
     tracker.log(run, history[:700])
     tracker.log(run, history)
     assert len(client(lake_root).get_metric_history(run.run_id, "train_loss")) == 1501
+
+
+def test_released_weights_become_a_run_as_they_are_without_an_epoch(lake_root, tmp_path):
+    tensors = detectors.build("test_vit", seed=7).state_dict()
+    save_file({f"vit.{key}": tensor.contiguous() for key, tensor in tensors.items()}, tmp_path / "x.safetensors")
+    given = replace(settings(lake_root), epochs=0, weights=str(tmp_path / "x.safetensors"))
+    assert TrainSettings(epochs=0).problems() == ["epochs must be 1 or more, or 0 with --weights"]
+    tracker = Tracker(str(lake_root))
+    found = load_file(tracker.artifact(tracker.run(runs.train(given).run_id), artifacts.MODEL))
+    assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())
+
+
+def test_patience_without_images_to_validate_on_is_refused(tmp_path, rows, write_rows, register, mlflow_database):
+    shutil.copy(mlflow_database, tmp_path / DATABASE)
+    register(tmp_path, write_rows(tmp_path, rows("train", 8)))
+    with pytest.raises(ConfigError, match="--patience needs a validation split"):
+        runs.train(replace(settings(tmp_path), patience=1))
+    trained = runs.train(settings(tmp_path))  # all epochs, without a curve of validation
+    assert set(trained.figures) == {"train_loss", "images_per_second", "share_waiting_for_data"}
 
 
 def test_a_training_that_diverges_is_marked_as_failed(lake_root, monkeypatch):

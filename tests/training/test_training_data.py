@@ -1,7 +1,6 @@
 """Loading: every row once an epoch, in a planned order, of the pinned version only."""
 
 import threading
-import time
 from collections import Counter
 from itertools import chain, islice
 from pathlib import Path
@@ -176,10 +175,10 @@ def test_a_stalled_loader_is_an_error_and_does_not_hang():
 def test_leaving_an_epoch_early_ends_its_thread(mixed):
     root, version, _ = mixed
     split = open_split(str(root), TABLE, version, "train")
+    others = set(threading.enumerate())  # such as one that another test let hang
     epoch = batches(split, one_pixel, Loading(batch_size=1))
     next(epoch)
+    (thread,) = set(threading.enumerate()) - others
     epoch.close()
-    deadline = time.monotonic() + 5
-    while any(thread.name == "loader" for thread in threading.enumerate()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(thread.name == "loader" for thread in threading.enumerate())
+    thread.join(timeout=20)
+    assert thread.name == "loader" and not thread.is_alive()

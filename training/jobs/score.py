@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     point, spared = judge.point, judge.spared
     rate = "unknown" if point.fpr is None else f"{point.fpr:.3f} [{point.fpr_low:.3f}, {point.fpr_high:.3f}]"
     band = f", abstaining down to logit {spared.threshold:.3f} ({spared.name})" if spared else ""
-    note = f"{judge.name}, weights {judge.weights}, fake above logit {point.threshold:.3f} ({point.name}), "
+    run_ = f"run {judge.run_id}, " if judge.run_id else ""
+    note = f"{judge.name}, {run_}weights {judge.weights}, fake above logit {point.threshold:.3f} ({point.name}), "
     return stage.finish(
         scored + refused,
         scored,

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if trained.already_there:
         return stage.finish(1, 0, already_there=1, note=f"already trained as run {trained.run_id}")
     figures = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
-    return stage.finish(1, 1, note=f"run {trained.run_id}, {figures}")
+    return stage.finish(1, 1, note=f"run {trained.run_id}{figures and f', {figures}'}")
 
 
 if __name__ == "__main__":
