@@ -1,4 +1,4 @@
-"""Epoch after epoch of tiny row groups by real worker processes of two ranks: every row once, in the planned order.
+"""Epoch after epoch of tiny row groups by real worker processes of two ranks: every row once, in planned order.
 
     python tests/benchmarks/loader_exactly_once.py --epochs 200
 
@@ -36,7 +36,8 @@ def table(root: Path) -> Split:
     snapshot.create(str(root), TABLE)
     rows = [
         {
-            "image_id": hashlib.sha256(bytes([number])).hexdigest(), "bytes": bytes([number]) * 12, "format": "RAW",
+            "image_id": hashlib.sha256(bytes([number])).hexdigest(),
+            "bytes": bytes([number]) * 12, "format": "RAW",
             "width": 2, "height": 2, "label": number % 2, "split": "train", "position": number,
         }
         for number in range(ROWS)
