@@ -49,8 +49,7 @@ def choose(settings: EvaluateSettings, tracker: Tracker) -> Chosen:
         run = scoring.choose_run(tracker, training_set, chosen)
     else:
         run = tracker.finished_run(settings.chosen_run)
-        name, _, version = scoring.set_of(run).rpartition("@")
-        training_set = sets.find(settings.root, name, int(version))
+        training_set = _set_of(settings.root, run)
     if settings.collection is None:
         target = targets.of_split(settings.root, training_set, "test")
     else:
@@ -62,7 +61,7 @@ def judge(settings: EvaluateSettings, tracker: Tracker, chosen: Chosen) -> Judge
     """Score what is missing and write the metrics: the run's under each transform, and the baselines'."""
     run, target, root = chosen.run, chosen.target, settings.root
     transforms = _transforms(settings.transforms)
-    points = _points(settings, tracker, chosen)
+    points = validate(settings, tracker, run)
     scored = scoring.score(settings, target, tracker, run, transforms)
     threshold = evaluation.threshold_of(points)
     how = Judging(settings.pool, settings.balanced, threshold, settings.seed, settings.bootstrap_draws)
@@ -85,6 +84,11 @@ def judge(settings: EvaluateSettings, tracker: Tracker, chosen: Chosen) -> Judge
     return Judged(scored, rows, beside, points, how.against, weights, written)
 
 
+def _set_of(root: str, run: Run) -> TrainingSet:
+    name, _, version = scoring.set_of(run).rpartition("@")
+    return sets.find(root, name, int(version))
+
+
 def _transforms(asked: Sequence[str]) -> list[str]:
     """Return the degradations asked for, once each; `all` is all that there are. Raises ConfigError."""
     if "all" not in asked:
@@ -94,15 +98,21 @@ def _transforms(asked: Sequence[str]) -> list[str]:
     return degradations.names()
 
 
-def _points(settings: EvaluateSettings, tracker: Tracker, chosen: Chosen) -> Sequence[Point]:
-    """Return the run's operating points, from its scores of its own validation split, and store them."""
-    validation = targets.of_split(settings.root, chosen.training_set, "val")
+def validate(settings: EvaluateSettings, tracker: Tracker, run: Run) -> Sequence[Point]:
+    """Judge a run on its own validation split; return and store its operating points, log figures and plots.
+
+    Every run is judged so at the end of its training, and by `judge` where that is missing. These figures go to
+    MLflow alone: weights may have been chosen by these images, and thresholds are.
+    """
+    validation = targets.of_split(settings.root, _set_of(settings.root, run), "val")
     if validation.examples.is_empty():
         return []
-    scoring.score(settings, validation, tracker, chosen.run)
-    found = scoring.all_predictions(settings.root, validation, chosen.run.run_id)
+    scoring.score(settings, validation, tracker, run)
+    found = scoring.all_predictions(settings.root, validation, run.run_id)
     points = operating_points.points(found["label"].to_numpy().astype(np.int64), found["logit"].to_numpy())
-    place = chosen.run.run_id, validation.name, UNTRANSFORMED, evaluation.VALIDATION
-    if points:
-        evaluation.store(settings.root, evaluation.point_rows(points), *place)
+    place = run.run_id, validation.name, UNTRANSFORMED, evaluation.VALIDATION
+    changed = bool(points) and evaluation.store(settings.root, evaluation.point_rows(points), *place)
+    how = Judging(draws=1)
+    rows = evaluation.rows(evaluation.evaluate(settings.root, found, how), how)
+    evaluation_log.add(tracker, run, f"{validation.name} {how.against}", rows, found, changed)
     return points

@@ -29,6 +29,8 @@ from training.tracking import Run, Tracker
 
 UNTRANSFORMED = "none"
 _ROWS_A_COMMIT = 20_000
+_PATIENCE = 60.0
+"""Seconds to wait while another run is scored: two trainings may end at once."""
 
 
 class Scored(NamedTuple):
@@ -68,7 +70,7 @@ def score(
     Raises NonFiniteLogit, LockHeld, ConfigError for an unknown transform, and the loader's errors.
     """
     names = [UNTRANSFORMED, *transforms]
-    with table_lock(settings.root, PREDICTIONS.name):
+    with table_lock(settings.root, PREDICTIONS.name, wait_seconds=_PATIENCE):
         examples = {row["image_id"]: row for row in target.examples.iter_rows(named=True)}
         done = {
             name: frozenset(predictions(settings.root, target, run.run_id, name)["image_id"]) for name in names

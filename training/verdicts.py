@@ -65,8 +65,8 @@ def judge(settings: ScoreSettings) -> Judge:
     asked = settings.operating_point or (BALANCED if BALANCED in points else ZERO)
     if missing := [point for point in (asked, settings.abstain) if point and point not in points]:
         raise ConfigError(
-            f"{chosen.name} has no operating point {', '.join(missing)} (known: {', '.join(points)}); `forensics "
-            "evaluate` fixes them on the run's validation images, where those are enough to tell the rate"
+            f"{chosen.name} has no operating point {', '.join(missing)} (known: {', '.join(points)}); they are "
+            "fixed on the run's validation images, where those are enough to tell the rate"
         )
     model, size = chosen.load(settings.device)
     band = points[settings.abstain] if settings.abstain else None

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from etl.errors import ConfigError, LakeMissing, LockHeld, NothingUsable
 from etl.lake.lock import table_lock
-from training import artifacts, checkpoint, detectors, runs, sets
+from training import artifacts, checkpoint, detectors, evaluation, runs, sets
 from training.errors import NonFiniteLoss, TrackingUnavailable
 from training.jobs import train as job
 from training.mlflow_server import DATABASE, database_uri
@@ -128,6 +128,21 @@ def test_a_finished_training_is_found_again_and_adds_nothing(lake_root, capsys):
     assert job.main(words) == 0
     assert "= 0 new + 0 rejected + 1 already there; already trained as run" in capsys.readouterr().out
     assert len(all_runs(lake_root)) == 1
+
+
+def test_a_training_ends_with_its_run_judged_on_validation_images_and_plotted(lake_root):
+    assert job.main(command(lake_root)[3:]) == 0
+    tracker, run = Tracker(str(lake_root)), all_runs(lake_root)[0]
+    place, found = "evaluations/demo-1-val-all", tracker.run(run.info.run_id)
+    for plot in ("roc", "det", "calibration", "generators"):
+        assert tracker.artifact(found, f"{place}/{plot}.png").stat().st_size > 1000
+    table = json.loads(tracker.artifact(found, f"{place}/by_generator.json").read_text())
+    assert [row[:3] for row in table["data"]] == [["gen/0", 2, 4], ["gen/1", 2, 4]]
+    assert tracker.has_table(found, f"{place}/by_generator.json")
+    assert "balanced" in evaluation.points_of(str(lake_root), found.run_id)
+    shutil.rmtree(lake_root / "evaluations")  # as where a kill came before
+    assert job.main(command(lake_root)[3:]) == 0
+    assert "balanced" in evaluation.points_of(str(lake_root), found.run_id)
 
 
 def test_other_settings_or_other_rows_are_another_run(lake_root):
