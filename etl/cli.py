@@ -58,6 +58,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "training.jobs.export_detector",
         "write a detector as an ONNX file with the same logits",
     ),
+    "experiment": (
+        "training.jobs.experiment",
+        "run an experiment's cells, draw its figure, and state its verdict by the rule in its file",
+    ),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

@@ -9,8 +9,8 @@ import difflib
 import math
 import sys
 from collections.abc import Container, Sequence
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
@@ -52,6 +52,42 @@ def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description:
     if problems:
         raise ConfigError(problems)
     return built
+
+
+def typed(cls: type[Config], content: Any, where: str) -> tuple[Config | None, list[str]]:
+    """Build `cls` of the keys and values of a part of a configuration, named `where` in what is wrong with it.
+
+    Fields that are dataclasses, or dicts of names to such, are built in turn. Returns the object, None where there
+    are problems, and the problems, those that `cls.problems()` names included.
+    """
+    if not isinstance(content, dict):
+        return None, [f"{where} must hold keys and values, not {_shown(content)}"]
+    kinds, problems = get_type_hints(cls), list[str]()
+    values: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
+    for key, value in content.items():
+        kind = next((part for part in get_args(kinds.get(key)) if is_dataclass(part) and value is not None), None)
+        kind = kind if kind and get_origin(kinds[key]) is not dict else kinds.get(key)
+        inner = get_args(kind)[-1] if get_origin(kind) is dict else None
+        if is_dataclass(kind):
+            values[key], found = typed(kind, value, f"{where}.{key}")  # type: ignore[arg-type]
+            problems += found
+        elif is_dataclass(inner) and isinstance(value, dict):
+            pairs = {name: typed(inner, part, f"{where}.{key}.{name}") for name, part in value.items()}  # type: ignore[arg-type]
+            values[key] = {name: built for name, (built, _) in pairs.items()}
+            problems += [problem for _, found in pairs.values() for problem in found]
+        else:
+            leaves[key] = value
+    parser = ArgumentParser(exit_on_error=False)
+    simple = [field.name for field in fields(cls) if field.name not in values]  # type: ignore[arg-type]
+    parser.add_class_arguments(cls, skip=set(values) | (set(kinds) - set(simple)))
+    problems += _problems_of_file(cls, parser, where, leaves)
+    if problems:
+        return None, problems
+    parsed = parser.parse_object(leaves, defaults=False)
+    built = cls(**values, **{key: getattr(parsed, key) for key in leaves})
+    wrong = built.problems() if hasattr(built, "problems") else []
+    return (None if wrong else built), [f"{where}: {problem}" for problem in wrong]
 
 
 def _parser(cls: type, prog: str, description: str) -> ArgumentParser:

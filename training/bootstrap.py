@@ -120,8 +120,8 @@ def figures(
     ]
 
 
-def interval(draws: NDArray[np.float32], units: int) -> tuple[float, float] | None:
-    """Return the expanded percentile interval of 95 %; None for fewer than two units, or mostly undefined draws.
+def interval(draws: NDArray[np.float32], units: int, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the expanded percentile interval; None for fewer than two units, or mostly undefined draws.
 
     Plain percentiles are too narrow for few units, by √((n - 1) / n) and by the normal's tails instead of t's;
     this takes percentiles further out (Hesterberg, What Teachers Should Know About the Bootstrap, 2014, 3.3).
@@ -129,7 +129,7 @@ def interval(draws: NDArray[np.float32], units: int) -> tuple[float, float] | No
     defined = draws[np.isfinite(draws)]
     if units < 2 or 2 * len(defined) < max(1, len(draws)):
         return None
-    tail = float(norm.cdf(np.sqrt(units / (units - 1)) * t.ppf(0.025, units - 1)))
+    tail = float(norm.cdf(np.sqrt(units / (units - 1)) * t.ppf((1 - level) / 2, units - 1)))
     low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 

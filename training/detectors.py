@@ -13,7 +13,7 @@ import torch
 
 from etl.errors import ConfigError
 from training import weights as weight_files
-from training.fixed_features import EfficientNetStages, Pooled, ResidualStatistics, Spectrum
+from training.fixed_features import EfficientNetStages, Pooled, RadialPower, ResidualStatistics, Spectrum
 from training.small_cnn import SmallCnn
 
 
@@ -94,6 +94,7 @@ DETECTORS: dict[str, Detector] = {
     ),
     "linear_srm": _fixed(ResidualStatistics, 64, "linear on statistics of high-pass residuals"),
     "linear_spectrum": _fixed(Spectrum, 64, "linear on spectrum and DCT of the residual"),
+    "linear_radial": _fixed(RadialPower, 64, "linear on radial power alone: a control, it sees blur only"),
     "linear_efficientnet": _fixed(EfficientNetStages, 64, "linear on a frozen EfficientNet-Lite0's first stages"),
     # timm's smallest models, to try things.
     "test_resnet": Detector(partial(_timm, "test_resnet"), 64, "tiny, to try things"),

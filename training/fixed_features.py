@@ -70,6 +70,29 @@ class Spectrum(torch.nn.Module):
         return torch.cat([(bands + _TINY).log().flatten(1), (coefficients + _TINY).log().flatten(1)], dim=1)
 
 
+class RadialPower(torch.nn.Module):
+    """Log power of the luminance in 32 rings of equal width, up to the highest frequency along an axis.
+
+    It tells blur and sharpening from none, and nothing that has a direction or a grid: a control.
+    """
+
+    width = 32
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        levels = grey_levels(images).mean(1)
+        centred = levels - levels.mean((1, 2), keepdim=True)
+        height, width = centred.shape[1:]
+        window = torch.hann_window(height, False)[:, None] * torch.hann_window(width, False)
+        power = torch.fft.rfft2(centred * window.to(images.device)).abs().square() / (height * width)
+        down, right = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
+        ring = ((down.square() + right.square()).sqrt() * 2 * self.width).long().to(images.device)
+        inside = (ring < self.width).flatten()
+        sums = power.new_zeros(len(power), self.width)
+        sums.index_add_(1, ring.flatten()[inside], power.flatten(1)[:, inside])
+        count = torch.bincount(ring.flatten()[inside], minlength=self.width)
+        return (sums / count.clamp(min=1) + _TINY).log()
+
+
 class EfficientNetStages(torch.nn.Module):
     """Mean and spread over places of EfficientNet-Lite0's stem and first five blocks; 352 numbers.
 

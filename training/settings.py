@@ -20,7 +20,7 @@ class TrainSettings:
     detector: str = "resnet10t"
     """vit_small_224 and vit_small_384 (the paper's), resnet50, convnext_tiny, efficientnet_b0; clip_vit_l14,
     clip_vit_b16 (linear on frozen CLIP); for the CPU resnet10t, vit_tiny, small_cnn, linear_srm, linear_spectrum,
-    linear_efficientnet"""
+    linear_radial, linear_efficientnet"""
     weights: str | None = None
     """weights to start from: a .safetensors file, a folder with a model.safetensors, or owner/name[@revision] of
     the Hub; by default random ones"""

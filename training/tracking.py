@@ -133,6 +133,27 @@ class Tracker:
             self._client.log_batch(run.info.run_id, params=words)
             return _run(run)
 
+    def children(self, run: Run) -> dict[str, Run]:
+        """Return the runs under a run, by their keys."""
+        found = self._search(f"tags.`mlflow.parentRunId` = '{run.run_id}'")
+        return {child.tags.get("run_key", child.run_id): child for child in found}
+
+    def start_child(self, parent: Run, name: str, tags: dict[str, str], params: dict[str, object]) -> Run:
+        """Create a run under another one, in its experiment."""
+        with _answered():
+            experiment = self._client.get_run(parent.run_id).info.experiment_id
+            tags = {**tags, "mlflow.parentRunId": parent.run_id}
+            run = self._client.create_run(experiment, tags=tags, run_name=name)
+            self._client.log_batch(
+                run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()]
+            )
+            return _run(run)
+
+    def tag(self, run: Run, tags: dict[str, str]) -> None:
+        """Set tags of a run."""
+        with _answered():
+            self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
     def resume(self, run: Run, tags: dict[str, str]) -> None:
         """Take up an interrupted run; `tags` say what it goes on in."""
         with _answered():

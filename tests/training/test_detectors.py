@@ -20,7 +20,8 @@ from training.augmentations import MEAN, STD, TestTransform, to_input
 from training.decoding import decode
 from training.errors import WeightsMismatch
 
-SMALL = ["resnet10t", "vit_tiny", "small_cnn", "linear_srm", "linear_spectrum", "linear_efficientnet"]
+SMALL = ["resnet10t", "vit_tiny", "small_cnn", "linear_srm", "linear_spectrum", "linear_radial",
+         "linear_efficientnet"]  # fmt: skip
 
 
 class ReleasedVit(torch.nn.Module, PyTorchModelHubMixin):
@@ -52,7 +53,9 @@ def test_a_detector_takes_another_size_where_it_can(name):
     assert detectors.build(name, size=96).eval()(torch.rand(2, 3, 96, 96)).shape == (2, 1)
 
 
-@pytest.mark.parametrize("name", ["linear_srm", "linear_spectrum", "linear_efficientnet", "small_cnn"])
+@pytest.mark.parametrize(
+    "name", ["linear_srm", "linear_spectrum", "linear_radial", "linear_efficientnet", "small_cnn"]
+)
 def test_a_detector_learns_to_tell_noise_from_a_blur(name):
     images = torch.randn(64, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(64) % 2

@@ -1,0 +1,99 @@
+"""Configuration of the commands about experiments."""
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import ConfigError
+from etl.lake.lock import is_local
+
+if TYPE_CHECKING:
+    from training.experiments.design import Design
+
+Keys = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """An experiment, and how to run it."""
+
+    root: str = "lake"
+    """Folder of the lake"""
+    name: str = ""
+    """The experiment's name in the tables"""
+    question: str = ""
+    """What it asks, in a sentence"""
+    paper: str = ""
+    """What the paper found, for the report"""
+    where: list[str] = field(default_factory=list)
+    """SQL conditions on every image, on columns of images and generators, given_split, collections and content"""
+    collection: str | None = None
+    """Collection whose split of an image is its given_split"""
+    content_column: str | None = None
+    """Column that tells what an image shows (its photograph): no content is in training and tests both"""
+    content_pattern: str = "(.+)"
+    """Regular expression whose first group, in that column, is the content's name"""
+    group_by: str = "family"
+    """Column of generators that makes the groups of which arms take some"""
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    """Each deals folds, kept generators, draws and augmentation anew"""
+    hold_out: Keys = field(default_factory=dict)
+    """by, folds, generators: what no arm learns"""
+    training: Keys = field(default_factory=dict)
+    """where: conditions on what is learnt"""
+    processing: Keys = field(default_factory=dict)
+    """size, resize, augmentation, jpeg, degradation of what is learnt"""
+    testing: Keys | None = None
+    """The same of what is tested; by default as in training"""
+    arms: dict[str, Keys] = field(default_factory=dict)
+    """By name: label, vary, x, fakes, reals, draws, draws_at, detectors, processing"""
+    detectors: dict[str, Keys] = field(default_factory=dict)
+    """By name: detector, c, seeds, train"""
+    primary: str = ""
+    """The detector that the verdict is about"""
+    tests: dict[str, Keys] = field(default_factory=dict)
+    """By name: fakes, reals, unit, processing; the first is the one in the figure"""
+    effects: dict[str, Keys] = field(default_factory=dict)
+    """By name: test, metric, control, treatment, level, minimum; the first is the headline"""
+    axis: Keys = field(default_factory=dict)
+    """label, scale and by of the figure's horizontal axis"""
+    bootstrap_draws: int = 2000
+    """Draws of units and seeds behind the intervals"""
+    processes: int = 2
+    """Processes that run cells; 0: this one alone"""
+    device: str = "auto"
+    """auto, cpu, or a CUDA device, for detectors that are trained"""
+    cell: str | None = None
+    """Run this cell alone, again where it is done, and print its metrics"""
+    dry_run: bool = False
+    """Choose every cell's images, check them, run nothing"""
+    newest: bool = False
+    """Read the tables as they are now, not as they were when the experiment began"""
+
+    @cached_property
+    def design(self) -> "Design":
+        """The parts that decide results, typed. Raises ConfigError."""
+        built, problems = self._built()
+        if built is None:
+            raise ConfigError(problems)
+        return built
+
+    def problems(self) -> list[str]:
+        """Name what is wrong in these values."""
+        rules = {
+            "root must be a folder of this machine": is_local(self.root),
+            "name may hold letters, digits, '-' and '_' only": self.name.replace("-", "")
+            .replace("_", "")
+            .isalnum(),
+            "bootstrap_draws must be 100 or more": self.bootstrap_draws >= 100,
+            "processes must be 0 or more": self.processes >= 0,
+        }
+        return [problem for problem, holds in rules.items() if not holds] + self._built()[1]
+
+    def _built(self) -> tuple["Design | None", list[str]]:
+        from training.experiments.design import Design, design  # torch and timm: not for `--help`
+
+        content = {key.name: getattr(self, key.name) for key in fields(Design)}
+        content["testing"] = self.processing if self.testing is None else self.testing
+        content["effects"] = {name: {"name": name, **effect} for name, effect in self.effects.items()}
+        return design(content, self.name or "experiment")
