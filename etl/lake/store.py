@@ -21,6 +21,9 @@ from etl.lake.lock import table_lock
 from etl.lake.properties import removals_allowed
 from etl.lake.schemas import REJECTS, Table
 
+_ONE_FILE = 20_000
+"""Rows that are appended as one file."""
+
 
 @dataclass(frozen=True)
 class MergeCounts:
@@ -98,7 +101,9 @@ class Lake:
                 new = rows.join(keys, on=_same_key(rows, keys, table), how="left_anti").persist()
                 total, fresh = rows.count(), new.count()
                 if fresh:
-                    ordered = new.repartitionByRange(*order).sortWithinPartitions(*order) if order else new
+                    # Few rows are one file: of several one is often empty, and left behind without a name.
+                    placed = new.coalesce(1) if fresh <= _ONE_FILE else new
+                    ordered = new.repartitionByRange(*order).sortWithinPartitions(*order) if order else placed
                     with self._files(table):
                         ordered.write.format("delta").mode("append").save(self.path(table))
                 new.unpersist()

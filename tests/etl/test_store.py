@@ -31,6 +31,13 @@ def test_an_append_adds_new_keys_once_and_a_repetition_commits_nothing(lake):
     assert lake.version(DUPLICATES) == version == 1
 
 
+def test_an_append_of_few_rows_is_one_file_and_leaves_none_that_no_version_names(lake):
+    for number in range(3):
+        lake.append(DUPLICATES, pairs(lake, (f"{number}", "x", 1), (f"{number}", "y", 1)).repartition(5))
+    files = list(Path(lake.root, DUPLICATES.name).glob("*.parquet"))
+    assert len(files) == len(snapshot.live_files(lake.root, DUPLICATES)) == 3
+
+
 def test_a_merge_inserts_updates_and_leaves_alone_and_a_repetition_commits_nothing(lake):
     snapshot.append(lake.root, DUPLICATES, [row("a", "b", 1), row("c", "d", 2), row(None, None, 3)])
     rows = pairs(lake, ("a", "b", 9), ("c", "d", 2), (None, None, 3), ("e", None, 4))
