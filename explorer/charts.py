@@ -102,7 +102,7 @@ def generator_scores(rows: pl.DataFrame, mean: float | None, low: float | None, 
         )
     figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed", zeroline=False, **_SPACED)
     figure.update_xaxes(range=[0, 1.03], title="1 = perfect", zeroline=False)
-    return _quiet(figure, height=130 + 26 * len(names), legend=True)
+    return quiet(figure, height=130 + 26 * len(names), legend=True)
 
 
 def score_histogram(bins: pl.DataFrame) -> go.Figure:
@@ -124,7 +124,7 @@ def score_histogram(bins: pl.DataFrame) -> go.Figure:
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(title="logit: below 0 judged real, above 0 judged fake", zeroline=False)
     figure.update_yaxes(title="% of the class")
-    return _quiet(figure, height=300, legend=True)
+    return quiet(figure, height=300, legend=True)
 
 
 def _bars(names: list[str], numbers: list[int], colours: list[str], unit: str) -> go.Figure:
@@ -143,7 +143,7 @@ def _bars(names: list[str], numbers: list[int], colours: list[str], unit: str) -
     )
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", **_SPACED)
     figure.update_xaxes(visible=False, range=[0, 1.18 * max(numbers, default=1)])
-    return _quiet(figure, height=30 + 27 * max(len(names), 1))
+    return quiet(figure, height=30 + 27 * max(len(names), 1))
 
 
 def _interval(rows: pl.DataFrame) -> dict[str, object]:
@@ -160,7 +160,8 @@ def _interval(rows: pl.DataFrame) -> dict[str, object]:
     }
 
 
-def _quiet(figure: go.Figure, height: int, legend: bool = False) -> go.Figure:
+def quiet(figure: go.Figure, height: int, legend: bool = False) -> go.Figure:
+    """Give a figure its height and margins, without zooming: a page is scrolled with the pointer over it."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 34 if legend else 6, "b": 6},
