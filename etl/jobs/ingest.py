@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     expected = [_expected(counts, settings.limit) for counts in held]
     if not sum(expected):
-        raise NothingUsable("the source lists no images; run `forensics generate` first, or name another --path")
+        remedy = "run `forensics generate` first" if settings.source == "generated" else "name another --path"
+        raise NothingUsable(f"the source lists no images; {remedy}")
     counts: Counter[str] = Counter()
     with session("ingest") as spark:
         lake = Lake(settings.root, spark)
