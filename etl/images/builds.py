@@ -138,8 +138,12 @@ def require_audit(choice: Choice, settings: TrainingSetSettings) -> None:
     failed = audit.failures(choice.findings, settings.audit_limit, settings.accept)
     if not failed:
         return
-    named = "; ".join(f"{found.view} {found.auc:.2f} in {found.split}" for found in failed)
-    accept = ", ".join(sorted({found.view for found in failed}))
+    views = list(dict.fromkeys(found.view for found in failed))
+    named = "; ".join(
+        f"{view} " + ", ".join(f"{found.auc:.2f} in {found.split}" for found in failed if found.view == view)
+        for view in views
+    )
+    accept = ", ".join(views)
     raise AuditFailed(
         f"real and fake can be told apart without looking at the images ({named}; the limit is "
         f"{settings.audit_limit:g}): make the classes alike with --match or --reencode, or name what you accept, "
