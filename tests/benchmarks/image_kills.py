@@ -158,7 +158,7 @@ class Trial:
     def stopped(self, root: Path, words: list[str], table: Table, others: list[list[str]]) -> None:
         """While a command is stopped in a write the others end with 5; then it ends as if they had not been."""
         process = start(self.log, *words)
-        wait_for_a_write(process, root, table)
+        wait_for_a_write(process, root, table, seconds=800)
         os.killpg(process.pid, signal.SIGSTOP)
         held = unnamed(root, table)
         for other in others:

@@ -61,18 +61,21 @@ def kill_in_a_write(
     process.wait()
 
 
-def wait_for_a_write(process: "subprocess.Popen[bytes]", root: Path, table: Table, since: int = 0) -> None:
+def wait_for_a_write(
+    process: "subprocess.Popen[bytes]", root: Path, table: Table, since: int = 0, seconds: float = 200
+) -> None:
     """Wait until a command writes files of the table that it has not committed.
 
-    `since`: the version that the table must have reached. Raises AssertionError where the command ends before.
+    `since`: the version that the table must have reached. Raises AssertionError where the command ends before, or
+    does not come to it within so many seconds.
     """
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + seconds
     while True:
         log = root / table.name / "_delta_log" / f"{since:020}.json"
         if log.exists() and unnamed(root, table):
             break
         assert process.poll() is None and time.monotonic() < deadline, (
-            "the command ended before its write was seen"
+            "the command ended before its write was seen, or was too slow"
         )
         time.sleep(0.002)
 
