@@ -49,7 +49,8 @@ class Outcome:
     def told(self, wanted: int) -> str:
         """Return the outcome in a line, of `wanted` images."""
         counts = f"{self.images} images, {wanted - self.images} refused, {self.seconds:.1f} s"
-        return f"{self.generator_id}: {counts}, {f'{self.code}: {self.message}' if self.code else 'ok'}"
+        ended = f"{self.code or 'ok'}{self.message and f': {self.message}'}"
+        return f"{self.generator_id}: {counts}, {ended}"
 
 
 def decide(
@@ -98,6 +99,14 @@ class Breaker:
                 "is likely to lie around them. Mend it and run the same command again, with "
                 f"--retry '[{outcome.code}]' for those of them that had their last try"
             )
+
+
+def progress(number: int, models: int, seconds: float) -> str:
+    """Return how far a round is in words, with what is left where the rest takes as long as those that ended."""
+    if number == models:
+        return f"{number} of {models}"
+    left = seconds / number * (models - number)
+    return f"{number} of {models}, about {f'{left / 60:.0f} min' if left >= 120 else f'{left:.0f} s'} left"
 
 
 def wait_before(attempt: int, seconds: float) -> float:

@@ -23,9 +23,9 @@ from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
 from generation.attempts import LONGEST_WAIT_SECONDS, STAGE, Outcome, decide, rejects, row
 from generation.devices import places
 from generation.disk import DiskBudget
-from generation.failures import Code, plain
+from generation.failures import Code, GenerationFailure, plain
 from generation.landing import Landing, slug
-from generation.model_run import run_model
+from generation.model_run import run_model, vetted
 from generation.plan import ModelTask, Plan, Request
 from generation.settings import GenerateSettings
 from generation.workers import Workers
@@ -79,6 +79,8 @@ def standing(plan: Plan, settings: GenerateSettings) -> Standing:
         decision = decide(len(wanted), tried, settings.max_attempts, retry)
         if any(request.request_id in refused for request in wanted):  # by a code that is to be retried
             decision = "try"
+        if decision == "given-up" and tried[-1]["code"] == Code.TOO_BIG and _fits(task, settings):
+            decision = "try"  # the limits are others now
         match decision:
             case "try" if not task.generator.refused:
                 work.append(Work(task, wanted, landing, attempt))
@@ -186,6 +188,14 @@ def largest_first(work: Sequence[Work]) -> list[Work]:
         return sum(file.size for origin in origins for file in origin.files)
 
     return sorted(work, key=size, reverse=True)
+
+
+def _fits(task: ModelTask, settings: GenerateSettings) -> bool:
+    """Whether a generator is within the limits on downloads, which its listing alone tells."""
+    try:
+        return vetted(task.generator, settings).size <= settings.max_disk_gb * 1e9
+    except GenerationFailure:
+        return False
 
 
 def _history(root: str, plan_id: str) -> dict[str, list[dict[str, Any]]]:

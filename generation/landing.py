@@ -39,29 +39,39 @@ class Landing:
         records = {record["request_id"]: record for record in self._records()}
         return {key for key in request_ids if key in records and self._has_its_size(records[key])}
 
-    def open(self) -> None:
-        """Make the folder ready for `add`: drop unfinished files, and lines that are torn or lost their image."""
+    def open(self) -> dict[str, str]:
+        """Make the folder ready for `add`: drop unfinished files, and lines that are torn or lost their image.
+
+        Return the SHA-256 of each image that was lost, by its request's id.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         for unfinished in self.folder.glob("*.tmp"):
             unfinished.unlink()
-        kept = {r["request_id"]: r for r in self._records() if self._is_whole(r)}
+        records = self._records()
+        kept = {r["request_id"]: r for r in records if self._is_whole(r)}
         content = "".join(_line(record) for record in kept.values())
         manifest = self.folder / RECORDS
         if not manifest.exists() or manifest.read_bytes() != content.encode():
             durable.write(manifest, content.encode())
+        return {r["request_id"]: r["sha256"] for r in records if r["request_id"] not in kept}
 
-    def add(self, content: bytes, record: Record) -> None:
-        """Land one image: its file in one step, then its line, both on disk when this returns. Raises OSError."""
+    def add(self, content: bytes, record: Record) -> str:
+        """Land one image: its file in one step, then its line, both on disk when this returns its SHA-256.
+
+        Raises OSError.
+        """
         file = f"{record['request_id']}.{SUFFIXES[record.get('format') or 'PNG']}"
         durable.write(self.folder / file, content)
         fault_point("generate:between-file-and-record")
-        known = {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        sha256 = hashlib.sha256(content).hexdigest()
+        known = {"file": file, "sha256": sha256, "bytes": len(content)}
         line = _line({**known, **record})
         with open(self.folder / RECORDS, "a", encoding="utf-8") as manifest:
             manifest.write(line)
             manifest.flush()
             os.fsync(manifest.fileno())
         fault_point("generate:after-first-image")
+        return sha256
 
     def _records(self) -> list[Record]:
         """The complete lines; a torn last one, from a kill, and what a damaged disk left are not counted."""

@@ -39,6 +39,10 @@ class _Landed:
     download_seconds: float | None = None
     used: Used = field(default_factory=Used)
     refused: dict[str, tuple[Code, str]] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of images that were here once, by the ids of their requests."""
+    others: int = 0
+    """Images made in the place of lost ones that are not the same bytes."""
 
 
 def run_model(
@@ -74,7 +78,7 @@ def run_model(
 
 
 @dataclass(frozen=True)
-class _Download:
+class Download:
     """What a generator is made of: a pipeline's files, and its own weights file where it is an adapter."""
 
     pipeline: Repository
@@ -96,8 +100,8 @@ def _run(
     folder: Path,
     landed: _Landed,
 ) -> tuple[Code | None, str]:
-    landing.open()
-    download = _vetted(task.generator, settings)
+    landed.lost = landing.open()
+    download = vetted(task.generator, settings)
     with workers.disk.reserve(download.size):
         try:
             clock = time.monotonic()
@@ -109,7 +113,11 @@ def _run(
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     landed.used, landed.waited_seconds, landed.refused = ending.used, ending.waited_seconds, ending.refused
-    return _verdict(ending, len(wanted) - landed.images)
+    code, message = _verdict(ending, len(wanted) - landed.images)
+    if landed.others:
+        changed = f"{landed.others} images made in the place of lost ones are not the same"
+        message = f"{changed}: other precision, device, batch or libraries{message and f'; {message}'}"
+    return code, message
 
 
 def _sampled(
@@ -120,25 +128,26 @@ def _sampled(
 
     def land(said: dict[str, Any], content: bytes) -> None:
         request = requests[said["request_id"]]
-        landing.add(content, _record(generator, request, workers.device, said))
+        sha256 = landing.add(content, _record(generator, request, workers.device, said))
+        landed.others += landed.lost.get(request.request_id, sha256) != sha256
         landed.images += 1
         landed.bytes += len(content)
 
     return workers.run(job, settings.deadline_seconds, land)
 
 
-def _vetted(generator: Generator, settings: GenerateSettings) -> _Download:
+def vetted(generator: Generator, settings: GenerateSettings) -> Download:
     """Return what is to be downloaded. Raises GenerationFailure for what must not be."""
     if generator.is_adapter and generator.base is None:
         raise GenerationFailure(Code.BASE_MISSING, "the adapter's base model is not in the lake")
     max_bytes = int(settings.max_model_gb * 1e9)
     pipeline = generator.base or generator.repository
     adapter = select_adapter(generator.repository, max_bytes) if generator.base else None
-    return _Download(pipeline, select(pipeline, max_bytes), adapter)
+    return Download(pipeline, select(pipeline, max_bytes), adapter)
 
 
 def _fetch(
-    generator: Generator, download: _Download, settings: GenerateSettings, folder: Path, stop: threading.Event
+    generator: Generator, download: Download, settings: GenerateSettings, folder: Path, stop: threading.Event
 ) -> None:
     """Download a generator's files, an adapter's beside its base's. Raises GenerationFailure."""
     shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
@@ -159,7 +168,7 @@ def _fetch(
 def _job(
     task: ModelTask,
     wanted: Sequence[Request],
-    download: _Download,
+    download: Download,
     settings: GenerateSettings,
     device: str,
     folder: Path,

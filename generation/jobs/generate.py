@@ -16,7 +16,7 @@ from etl.errors import OK
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation import nsfw
-from generation.attempts import Breaker, Outcome, wait_before
+from generation.attempts import Breaker, Outcome, progress, wait_before
 from generation.devices import places
 from generation.execution import Standing, Work, carry_out, standing, start_workers, sweep
 from generation.pinned import pinned_plan
@@ -60,14 +60,15 @@ def _sample(plan: Plan, left: Standing, settings: GenerateSettings) -> tuple[int
         tqdm(total=plan.images, initial=left.already_there, unit="image", disable=None) as bar,
     ):
         while work:
-            failed = []
+            failed, started = [], time.monotonic()
             # Closed at once where the run ends early: what waits in line is not begun any more.
             with contextlib.closing(tries(plan, work, settings)) as ended:
-                for tried, outcome in ended:
+                for number, (tried, outcome) in enumerate(ended, 1):
                     new += outcome.images
                     failed += [tried.task] if outcome.code else []
                     bar.update(outcome.images)
-                    bar.write(f"generate: {outcome.told(len(tried.wanted))}", file=sys.stderr)
+                    place = progress(number, len(work), time.monotonic() - started)
+                    bar.write(f"generate: {outcome.told(len(tried.wanted))} ({place})", file=sys.stderr)
                     breaker.heed(outcome, tried.task.generator.pipeline_class)
             work = standing(replace(plan, tasks=tuple(failed)), once).work
             if work:

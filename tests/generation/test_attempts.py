@@ -1,11 +1,12 @@
 """Tries: which generators are tried again, what a try leaves, and when one after another says: it is not them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from etl.errors import EnvironmentAtFault
-from generation.attempts import STOP_AFTER, Breaker, Outcome, decide, rejects
+from generation.attempts import STOP_AFTER, Breaker, Outcome, decide, progress, rejects
 from generation.failures import Code
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,3 +119,18 @@ def test_what_may_lie_in_the_generators_ends_no_run(others):
 
 def test_crashes_that_tell_of_different_causes_end_no_run():
     heed(*[outcome(Code.CRASH, f"sig={n}") for n in range(20)])
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds", "said"),
+    [(1, 10.0, "1 of 5, about 40 s left"), (2, 600.0, "2 of 5, about 15 min left"), (5, 50.0, "5 of 5")],
+)
+def test_what_is_left_takes_as_long_a_model_as_what_is_done(number, seconds, said):
+    assert progress(number, 5, seconds) == said
+
+
+def test_a_try_is_told_with_its_code_and_what_there_is_to_say():
+    outcome = Outcome("lab/a", None, "", 1.5, 2, 0, None, NOW)
+    assert outcome.told(2) == "lab/a: 2 images, 0 refused, 1.5 s, ok"
+    failed = replace(outcome, code=Code.OOM, message="no memory", images=0)
+    assert failed.told(2) == "lab/a: 0 images, 2 refused, 1.5 s, OOM: no memory"

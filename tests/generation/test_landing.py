@@ -35,8 +35,10 @@ def test_an_image_whose_file_is_lost_or_changed_is_not_there(landing, damage):
 def test_an_image_changed_to_as_many_other_bytes_is_dropped_where_its_generator_is_sampled_again(landing):
     (landing.folder / "a.png").write_bytes(b"x")
     assert landing.there("ab") == {"a", "b"}
-    landing.open()
+    lost = landing.open()
     assert landing.there("ab") == {"b"}
+    assert list(lost) == ["a"]
+    assert landing.add(b"a's own", {"request_id": "a"}) != lost["a"]
 
 
 def test_a_line_of_an_older_version_without_a_size_counts_by_its_hash(landing):
