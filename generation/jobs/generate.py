@@ -13,8 +13,9 @@ from tqdm import tqdm
 from etl.command import Stage, run
 from etl.config import parse
 from etl.errors import OK
+from etl.lake import snapshot
 from etl.lake.lock import table_lock
-from etl.lake.schemas import GENERATION_ATTEMPTS
+from etl.lake.schemas import GENERATION_ATTEMPTS, GENERATORS
 from generation import nsfw
 from generation.attempts import Breaker, Outcome, progress, wait_before
 from generation.devices import places
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     nsfw.check(settings.nsfw_scorer)
     stage = Stage("generate", "images")
+    snapshot.open_table(settings.root, GENERATORS)  # a missing lake is said before a lock makes its folder
     with table_lock(settings.root, GENERATION_ATTEMPTS.name):
         plan = pinned_plan(settings, datetime.now(UTC))
         sweep(settings.root)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from etl import durable
 from etl.demo.hub import Fault
-from etl.errors import NothingUsable
+from etl.errors import LakeMissing, NothingUsable
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
@@ -229,6 +229,12 @@ def test_a_row_that_a_kill_kept_from_a_finished_generator_is_written_by_the_next
 def test_a_lake_without_eligible_generators_is_nothing_usable(lake_of):
     with pytest.raises(NothingUsable, match="no generator in the lake"):
         generate.main(["--root", lake_of()])
+
+
+def test_a_lake_that_does_not_exist_is_named_and_not_begun(tmp_path):
+    with pytest.raises(LakeMissing, match="no table 'generators' in the lake at"):
+        generate.main(["--root", str(tmp_path / "typo")])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_that_may_pass_is_tried_again_in_the_same_run_and_one_that_will_not_is_not(
