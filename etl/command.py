@@ -7,24 +7,32 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from etl.errors import FINISHED_WITH_REJECTS, OK, ForensicsError
+from etl.errors import FINISHED_WITH_REJECTS, OK, DiskFull, ForensicsError
 
 Main = Callable[[Sequence[str] | None], int]
 
 
 def run(main: Main, argv: Sequence[str] | None = None) -> int:
-    """Call a job's `main` and return its exit code; a ForensicsError becomes one line on stderr."""
+    """Call a job's `main` and return its exit code; a ForensicsError or a full disk is one line on stderr."""
     heed_interrupts()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("etl").setLevel(logging.INFO)  # the pages and batches of a crawl, for people and logs
     try:
         return main(argv)
     except ForensicsError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
+        return _told(error)
+    except Exception as error:  # of Python's own files, or of delta-rs
+        if DiskFull.SAID not in str(error):
+            raise
+        return _told(DiskFull())
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _told(error: ForensicsError) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return error.exit_code
 
 
 def heed_interrupts() -> None:

@@ -96,6 +96,17 @@ class EnvironmentAtFault(ForensicsError):
 class DiskFull(ForensicsError):
     """A disk that the lake or Spark writes to has no space left; tables are as before the commit that failed."""
 
+    SAID = "No space left on device"
+    """In whatever words of Java, Rust or Python the system's own are told."""
+
+    REMEDY = (
+        "a disk is full, the lake's or that of temporary files; the tables are as they were: make space, then "
+        "`forensics repair` deletes what was half written, and the same command goes on"
+    )
+
+    def __init__(self, message: str = REMEDY):
+        super().__init__(message)
+
 
 class LockHeld(ForensicsError):
     """Another process writes to the same table."""

@@ -26,7 +26,6 @@ LOG = Path(tempfile.gettempdir()) / f"forensics-spark-{os.getuid()}.log"
 OLDEST_JAVA = 17
 """What Spark 4 is compiled for; an older one ends in a class version error."""
 
-_FULL = "No space left on device"
 
 # Static settings: they act only when the session starts.
 _STATIC = {
@@ -69,12 +68,9 @@ def session(app_name: str, master: str | None = None) -> Iterator[SparkSession]:
         _prepare(spark)
         yield spark
     except (PySparkException, Py4JError) as error:
-        if _FULL not in str(error):
+        if DiskFull.SAID not in str(error):
             raise
-        raise DiskFull(
-            "a disk is full, the lake's or that of temporary files; the tables are as they were: make space, then "
-            "`forensics repair` deletes what was half written, and the same command goes on"
-        ) from error
+        raise DiskFull from error
     finally:
         if active is None:
             spark.stop()

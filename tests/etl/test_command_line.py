@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from deltalake.exceptions import DeltaError
 
 from etl import cli, errors
 from etl.command import Stage, run
@@ -20,6 +21,17 @@ def test_a_named_error_becomes_one_line_and_its_exit_code(error, capsys):
 
     assert run(main, []) == error.exit_code
     assert capsys.readouterr().err == "error: the cause; the remedy\n"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, os.strerror(28), "x.png"), DeltaError("parquet: No space left on device (os error 28)")]
+)
+def test_a_full_disk_is_one_line_whoever_writes(error, capsys):
+    def main(argv):
+        raise error
+
+    assert run(main, []) == 1
+    assert capsys.readouterr().err.startswith("error: a disk is full") and os.strerror(28) == errors.DiskFull.SAID
 
 
 def test_the_exit_codes_are_those_of_the_manual():
