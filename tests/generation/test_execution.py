@@ -1,8 +1,10 @@
 """Where a plan stands: refused images, other tries, what a kill left, and errors of this process."""
 
 import fcntl
+import json
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +15,16 @@ from etl.errors import EnvironmentAtFault
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
+from generation import model_run
 from generation.attempts import Outcome
+from generation.conversation import Ending, Used
+from generation.disk import DiskBudget
 from generation.execution import Standing, Work, largest_first, record, standing, sweep, try_generator
 from generation.failures import Code
 from generation.jobs import generate
 from generation.landing import Landing
 from generation.plan import Generator, ModelTask, Plan, make_plan
-from generation.repository import RepoFile, Repository
+from generation.repository import RepoFile, Repository, Selection
 from generation.settings import GenerateSettings
 
 FLAT = (Code.FLAT_IMAGE, "1 colours")
@@ -116,6 +121,43 @@ def test_last_tries_at_what_may_pass_are_named(plan, settings):
     left = standing(plan, settings)
     assert (left.work, left.given_up, left.exhausted) == ((), 3, {"HUB_ERROR"})
     assert not standing(plan, GenerateSettings(**{**vars(settings), "retry": ["HUB_ERROR"]})).exhausted
+
+
+INDEX = {"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "X"]}
+FILES = ("model_index.json", "scheduler/scheduler_config.json", "unet/config.json", "unet/model.safetensors")
+
+
+def test_a_model_that_was_too_big_is_tried_again_once_the_limits_are_higher(settings):
+    files = tuple(RepoFile(path, 10**6) for path in FILES)
+    repository = Repository("lab/a", "1" * 40, files, json.dumps(INDEX))
+    plan = make_plan([replace(generator(), repository=repository)], [], settings)
+    tried(plan, settings, Code.TOO_BIG)
+    for limit in ("max_model_gb", "max_disk_gb"):
+        assert not standing(plan, replace(settings, **{limit: 0.003})).work
+    left = standing(plan, settings)
+    assert (len(wanted(left)), left.work[0].attempt, left.given_up) == (3, 2, 0)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"png", ""), (b"PNG", "1 images made in the place of lost ones")])
+def test_an_image_that_is_made_again_to_other_bytes_is_told(plan, settings, monkeypatch, content, said):
+    """The model's process is left out: what it sends is given."""
+    land(plan, settings, 0, 1)
+    task, landing = plan.tasks[0], Landing(settings.root, "p", "lab/a")
+    lost = task.requests[0]
+    (landing.folder / f"{lost.request_id}.png").unlink()
+    monkeypatch.setattr(
+        model_run, "vetted", lambda *_: model_run.Download(task.generator.repository, Selection((), None))
+    )
+    monkeypatch.setattr(model_run, "_fetch", lambda *_: None)
+
+    def sent(job, seconds, on_image) -> Ending:
+        on_image({"request_id": lost.request_id, "nsfw": None, **dict.fromkeys(model_run._TAKEN)}, content)
+        return Ending(None, "", {}, Used(), 0.0)
+
+    workers = SimpleNamespace(device="cpu", disk=DiskBudget(1), stopping=threading.Event(), run=sent)
+    outcome = model_run.run_model(task, [lost], landing, settings, workers)
+    assert (outcome.code, outcome.images) == (None, 1)
+    assert outcome.message.startswith(said) and bool(outcome.message) == bool(said)
 
 
 def test_who_waits_for_a_generators_lock_goes_when_the_job_stops(plan, settings):

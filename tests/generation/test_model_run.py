@@ -186,36 +186,6 @@ def test_a_lost_image_alone_is_sampled_again_to_the_same_bytes(lake_of, settings
     assert len(records(folder)) == 2
 
 
-def test_an_image_that_is_made_again_to_other_bytes_is_told(sample, settings, workers, repository):
-    _, folder = sample(DDPM, "DDPMPipeline")
-    lost = min(folder.glob("*.png"))
-    before = lost.read_bytes()
-    lost.unlink()
-    halved = replace(settings, dtype="bfloat16")
-    task = make_plan([Generator(DDPM, repository(DDPM), "DDPMPipeline")], CAPTIONS, halved).tasks[0]
-    wanted = [request for request in task.requests if request.request_id == lost.stem]
-    outcome = run_model(task, wanted, Landing(settings.root, "test", DDPM), halved, workers)
-    assert (outcome.code, outcome.images) == (None, 1)
-    assert outcome.message.startswith("1 images made in the place of lost ones are not the same: other precision")
-    assert lost.read_bytes() != before
-    assert len(records(folder)) == 2
-
-
-def test_a_model_that_was_too_big_is_tried_again_once_the_limit_is_higher(
-    lake_of, hub, workers, monkeypatch, capsys
-):
-    monkeypatch.setattr(generate, "start_workers", lambda settings: nullcontext(workers))
-    root = lake_of(DDPM)
-    command = ["--root", root, "--endpoint", hub.endpoint, "--plan", "p", "--steps", "2"]
-    command += ["--images_per_generator", "2", "--max_model_gb"]
-    for _ in range(2):
-        assert generate.main([*command, "1e-6"]) == 3
-    assert generate.main([*command, "1"]) == 0
-    assert "generate: 2 images = 2 new + 0 rejected + 0 already there" in capsys.readouterr().out
-    rows = snapshot.read(root, GENERATION_ATTEMPTS).sort("attempt").to_dicts()
-    assert [(row["code"], row["images"]) for row in rows] == [("TOO_BIG", 0), ("OK", 2)]
-
-
 def test_a_row_that_a_kill_kept_from_a_finished_generator_is_written_by_the_next_run(lake_of, settings, workers):
     lake_of(DDPM)
     plan = make_plan(eligible_generators(settings.root), [], settings)
