@@ -137,6 +137,14 @@ ONE_AT_A_TIME: frozenset[str] = frozenset(
 )
 """Classes of which one call samples one image, whatever size of batch is asked for."""
 
+WITHOUT_BFLOAT16: frozenset[str] = frozenset(
+    {
+        *("DDPMPipeline", "DDIMPipeline", "PNDMPipeline", "LDMPipeline", "LDMTextToImagePipeline"),
+        *("ScoreSdeVePipeline", "KarrasVePipeline", "ConsistencyModelPipeline"),
+    }
+)
+"""Classes that make numpy's array of the model's own tensor, and numpy knows no bfloat16: float32 replaces it."""
+
 DEFAULTS: dict[str, Defaults] = {
     name: replace(found, batched=name not in ONE_AT_A_TIME) for name, found in _DEFAULTS.items()
 }

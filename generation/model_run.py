@@ -17,7 +17,7 @@ from generation.child import FACTS, Job
 from generation.conversation import Ending, Used
 from generation.download import fetch
 from generation.failures import Code, GenerationFailure, plain
-from generation.families import DEFAULTS
+from generation.families import DEFAULTS, WITHOUT_BFLOAT16
 from generation.landing import Landing, slug
 from generation.plan import Generator, ModelTask, Request
 from generation.repository import RepoFile, Repository, Selection, parse_index, select, select_adapter
@@ -199,6 +199,8 @@ def _job(
 
 def _dtype(pipeline_class: str, asked: str, on_cpu: bool) -> str:
     """Return the precision: as asked, else the class's own on a GPU; on a CPU half of it is slow."""
+    if asked == "bfloat16" and pipeline_class in WITHOUT_BFLOAT16:
+        return "float32"
     if asked != "auto":
         return asked
     return "float32" if on_cpu else DEFAULTS[pipeline_class].dtype

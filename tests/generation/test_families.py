@@ -10,7 +10,8 @@ from diffusers import DiffusionPipeline, ModularPipeline
 
 from generation.defaults import SCHEDULERS, side
 from generation.failures import Code, GenerationFailure
-from generation.families import DEFAULTS, SUPPORTED
+from generation.families import DEFAULTS, SUPPORTED, WITHOUT_BFLOAT16
+from generation.model_run import _dtype
 from generation.repository import check_index
 from generation.unsupported import UNSUPPORTED, why
 
@@ -85,6 +86,17 @@ def test_a_scheduler_is_swapped_only_where_the_class_takes_any(name):
 def test_all_schedulers_to_draw_from_are_of_those_that_such_classes_take():
     common = {member.name for member in diffusers.schedulers.KarrasDiffusionSchedulers}
     assert set(SCHEDULERS) <= common
+
+
+def test_classes_whose_call_makes_numpys_array_of_the_models_tensor_are_not_sampled_in_bfloat16():
+    found = {
+        name
+        for name in DEFAULTS
+        if re.search(r"permute\([^)]*\)\.numpy\(\)", inspect.getsource(getattr(diffusers, name)))
+    }
+    assert found == WITHOUT_BFLOAT16
+    precisions = {name: _dtype(name, "bfloat16", on_cpu=False) for name in DEFAULTS}
+    assert {name for name, dtype in precisions.items() if dtype != "bfloat16"} == WITHOUT_BFLOAT16
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
