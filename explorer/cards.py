@@ -1,81 +1,208 @@
-"""Cards: everything known about one generator, one image, one measured figure."""
+"""Cards of one image: the picture, its provenance, scores, what holds it, and what is like it."""
 
-import re
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from explorer import page, queries
+from etl.lake.lock import is_local
+from explorer import neighbours, page, tiles
+from explorer.holdings import holdings
+from explorer.questions import images, models
 from explorer.reading import Snapshot
 
-_GENERATOR = ("generator_id", "detail", "kind", "architecture", "family", "pipeline_class", "licence", "revision")
-_MADE = ("family", "model_revision", "seed", "steps", "guidance", "scheduler", "dtype", "batch_size", "device")
-_KEPT = ("author", "licence", "source", "source_key", "library_versions", "ingested_at", "image_id")
+Row = Mapping[str, Any]
+MADE = {
+    "model_revision": "Model revision",
+    "seed": "Seed",
+    "steps": "Steps",
+    "guidance": "Guidance scale",
+    "scheduler": "Scheduler",
+    "dtype": "Precision",
+    "batch_size": "Batch size",
+    "device": "Device",
+    "negative_prompt": "Negative prompt",
+    "class_label": "Class label",
+    "request_id": "Request",
+    "library_versions": "Library versions",
+}
+KEPT = {
+    "author": "Author",
+    "licence": "Licence",
+    "source": "Ingested from",
+    "source_key": "Name there",
+    "ingested_at": "Ingested (UTC)",
+    "image_id": "Image id (SHA-256)",
+}
 
 
-def show_generator(lake: Snapshot, row: Mapping[str, Any]) -> None:
-    """Show one row of `queries.generators` with its lineage and the attempts at sampling it."""
-    name = row["generator_id"]
-    with st.container(border=True):
-        st.subheader(page.plain(row["name"] or name))
-        if row["eligible"]:
-            st.badge("eligible", color="green")
-        else:
-            st.badge(f"not eligible: {page.plain(row['reason'])}", color="gray")
-        known, history = st.columns(2, gap="large")
-        with known:
-            page.facts(_titled(row, _GENERATOR))
-            size = row["weight_bytes"]
-            page.facts({"Weights": f"{size / 1e6:,.1f} MB" if size else None, "Images": row["images"]})
-            st.page_link("views/gallery.py", label="See its images", query_params={"generator": name})
-        with history:
-            st.markdown("**Lineage**, from the model to its root")
-            for base in page.ask(queries.lineage, lake, row["model_id"] or name).iter_rows(named=True):
-                relation = f"↳ {base['relation']} of " if base["depth"] else ""
-                st.text("\N{EM SPACE}" * base["depth"] + relation + base["model_id"])
-            st.markdown("**Attempts** at sampling it")
-            tries = page.ask(queries.attempts, lake, name)
-            if tries.is_empty():
-                st.caption("None yet.")
-            else:
-                shown = tries.select("attempt", "code", "images", pl.col("seconds").round(1), "message")
-                st.dataframe(shown, hide_index=True, placeholder="")
-
-
-def open_image(image_id: str) -> None:
-    """Put the image into the address, so that the link shows it again."""
-    st.query_params["image"] = image_id
-
-
-def close_image() -> None:
-    """Take the image out of the address."""
-    st.query_params.pop("image", None)
-
-
-@st.dialog("Image", width="large", on_dismiss=close_image)
-def show_image(lake: Snapshot, image_id: str) -> None:
-    """Show one image as received, with where it comes from and what makes it again; `image_id` is untrusted."""
-    rows = page.ask(queries.image, lake, image_id) if re.fullmatch("[0-9a-f]{64}", image_id) else None
-    if rows is None or rows.is_empty():
-        st.warning("There is no such image in the lake.", icon=":material/search_off:")
+def show_picture(row: Row, hidden: bool) -> None:
+    """Show the image as received, behind a button where it is not safe for work, with its bytes to download."""
+    kind = "fake" if row["label"] else "real"
+    if row["bytes"] is None:
+        page.empty("The lake holds no bytes of this image.")
         return
-    row = rows.row(0, named=True)
-    picture, text = st.columns(2, gap="medium")
-    width = min(max(row["width"], 240), 420)
-    if row["nsfw"] or row["generator_nsfw"]:
-        picture.popover("Marked not safe for work: show it all the same").image(row["bytes"], width=width)
+    alt = f"{kind} image, {row['width']} by {row['height']} pixels"
+    if hidden and not st.toggle("Not safe for work: show it all the same", key=f"nsfw-{row['image_id']}"):
+        st.info("Hidden, since it is marked not safe for work.", icon=":material/visibility_off:")
     else:
-        picture.image(row["bytes"], width=width, alt="the image as received")
-    with text:
-        if row["label"]:
-            st.badge("Fake", color="orange")
+        st.image(row["bytes"], width="stretch" if row["width"] >= 360 else 360, alt=alt)
+    kind = (row["format"] or "bin").lower()
+    st.download_button(
+        f"Original bytes ({len(row['bytes']):,})",
+        row["bytes"],
+        f"{row['image_id']}.{'jpg' if kind == 'jpeg' else kind}",
+        f"image/{kind}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def show_provenance(lake: Snapshot, row: Row) -> None:
+    """Show where the image comes from, its maker's lineage, and the command that makes it again."""
+    maker = row["generator_id"]
+    if row["label"]:
+        st.badge("Fake", color="orange", icon=":material/brush:")
+    else:
+        st.badge("Real", color="blue", icon=":material/photo_camera:")
+    page.facts({"Generator": maker, "Source": row["real_source"], "Prompt": row["prompt"]})
+    size = f"{row['width']} × {row['height']} pixels, {row['format']}, {row['mode'] or 'mode unknown'}"
+    page.facts({"Size": size} | {title: row[name] for name, title in (MADE | KEPT).items()})
+    with st.container(horizontal=True):
+        if maker:
+            page.link("generators", "Its generator", icon="brush", generator=maker)
+            page.link("images", "Images of this generator", icon="photo_library", generator=maker)
         else:
-            st.badge("Real", color="blue")
-        page.facts({"Generator": row["generator_id"], "Source": row["real_source"], "Prompt": row["prompt"]})
-        page.facts({"Size": f"{row['width']} × {row['height']} {row['format']}, {len(row['bytes']):,} bytes"})
-        page.facts(_titled(row, _MADE + _KEPT))
+            page.link("images", "Images of this source", icon="photo_library", real_source=row["real_source"])
+    if maker:
+        with st.expander("Lineage", icon=":material/account_tree:"):
+            show_lineage(lake, maker)
+    if row["request_id"] and row["model_revision"]:
+        with st.expander("Make it again", icon=":material/replay:"):
+            st.caption("Downloads the model at its pinned commit, samples with the same settings, and compares.")
+            root = f"--root '{lake.root}' " if is_local(lake.root) else f"--root {lake.root} "
+            st.code(f"forensics verify {root}--image {row['image_id']}", language="bash", wrap_lines=True)
+            kept = {name: row[name] for name in ("prompt", *MADE) if row[name] is not None}
+            st.code(json.dumps(kept, indent=1, ensure_ascii=False, default=str), language="json", wrap_lines=True)
+
+
+def show_lineage(lake: Snapshot, model_id: str) -> None:
+    """Show a model and what it was made from, to its root, each a link."""
+    chain = page.rows(lake, models.ancestors(model_id))
+    if chain.is_empty():
+        st.caption("The catalogue knows no lineage of it.")
+    for base in chain.iter_rows(named=True):
+        relation = f"↳ {base['relation'] or 'made from'}: " if base["depth"] else ""
+        label = "\N{EM SPACE}" * base["depth"] + relation + base["model_id"]
+        page.link("models", page.plain(label), model=base["model_id"])
+
+
+def show_scores(lake: Snapshot, image_id: str) -> None:
+    """Show what every detector said of the image."""
+    asked = images.scores(image_id)
+    rows = page.rows(lake, asked)
+    if rows.is_empty():
+        page.empty("No detector has scored this image yet: `forensics evaluate` does.")
+        return
+    right = (pl.col("logit") > 0) == (pl.col("label") == 1)
+    said = pl.when(pl.col("logit") > 0).then(pl.lit("fake")).otherwise(pl.lit("real"))
+    number = st.column_config.NumberColumn
+    columns = {
+        "run_id": "Detector (run)",
+        "collection": "Scored in",
+        "transform": "After",
+        "said": "Called at logit 0",
+        "right": st.column_config.CheckboxColumn("Right"),
+        "logit": number("Logit", format="%.3f"),
+        "probability": number("Probability of fake", format="percent"),
+        "scored_at": st.column_config.DatetimeColumn("Scored (UTC)", format="YYYY-MM-DD HH:mm"),
+    }
+    shown = rows.with_columns(said.alias("said"), right.alias("right"))
+    st.caption("Pick a row to see how that detector does on the rest.")
+    picked = page.table(shown, columns, "scores", [asked], select=True)
+    if picked is not None:
+        one = shown.row(picked, named=True)
+        page.link(
+            "evaluation",
+            "Open this evaluation",
+            icon="monitoring",
+            **{name: one[named] for name, named in (("run", "run_id"), ("collection", "collection"))},
+            transform=one["transform"],
+        )
+
+
+def show_holdings(lake: Snapshot, row: Row) -> None:
+    """Show the collections and training sets that hold the image, its generator or relatives of that."""
+    asked = images.places(row["image_id"])
+    st.markdown("**Collections**")
+    date = st.column_config.DatetimeColumn("Added (UTC)", format="YYYY-MM-DD HH:mm")
+    names = {
+        "collection": "Collection",
+        "split": "Split",
+        "paired_generator_id": "Stands beside",
+        "added_at": date,
+    }
+    page.table(page.rows(lake, asked), names, "collections", [asked])
+    st.markdown("**Training sets**")
+    sets = page.ask(holdings, lake, row["image_id"], row["generator_id"])
+    if sets.is_empty():
+        page.empty("No training set holds it, its generator, or a generator of the same root.")
+        return
+    columns = {
+        "training_set": "Training set",
+        "split": "Split",
+        "image": st.column_config.CheckboxColumn("This image"),
+        "of_generator": "Images of its generator",
+        "of_relatives": "Images of relatives",
+    }
+    picked = page.table(sets, columns, "holdings", select=True)
+    if picked is not None:
+        page.link("training_sets", "Open this training set", icon="dataset", set=sets["training_set"][picked])
+
+
+def show_alike(lake: Snapshot, image_id: str) -> None:
+    """Show near duplicates by perceptual hash, and the most similar images by embedding."""
+    asked = images.near_duplicates(image_id)
+    close = page.rows(lake, asked)
+    st.markdown("**Near duplicates**, by perceptual hash")
+    if close.is_empty():
+        st.caption("None were found.")
+    else:
+        notes = pl.format("{} of 64 bits differ", "distance")
+        _tiles(lake, close.with_columns(notes.alias("note")), "near")
+    page.queries(asked)
+    st.markdown("**Most similar**, by the cosine of the embeddings")
+    if not st.toggle("Look for similar images", key="similar", value=True):
+        return
+    similar = page.ask(neighbours.nearest, lake, image_id)
+    if similar.is_empty():
+        st.caption("No embedding was made of it: `forensics describe` makes them.")
+        return
+    notes = pl.format("cosine {}", pl.col("similarity").round(3))
+    _tiles(lake, similar.with_columns(notes.alias("note")), "similar")
+
+
+def show_features(lake: Snapshot, image_id: str) -> None:
+    """Show what `forensics describe` measured."""
+    asked = images.features(image_id)
+    rows = page.rows(lake, asked)
+    if rows.is_empty():
+        page.empty("Nothing was measured on it yet: `forensics describe` does.")
+        return
+    measured = rows.drop("spectrum", "image_id").row(0, named=True)
+    page.facts({page.title_of(name): value for name, value in measured.items()})
+    page.queries(asked)
+
+
+def _tiles(lake: Snapshot, found: pl.DataFrame, key: str) -> None:
+    """Show tiles of some ids with a note each, in their order; those not safe for work are left out."""
+    known = page.rows(lake, images.known(found["image_id"].to_list()))
+    safe = found.join(known, on="image_id", how="inner", maintain_order="left").filter(~pl.col("nsfw"))
+    picked = tiles.show(page.tile_rows(lake, safe), key, edge=100)
+    if picked:
+        page.go_to("image", id=picked)
 
 
 def show_figure(title: str, row: Mapping[str, Any] | None) -> None:
@@ -88,7 +215,3 @@ def show_figure(title: str, row: Mapping[str, Any] | None) -> None:
             st.metric(title, f"{row['value']:.3f}")
             known = row["ci_low"] is not None
             st.caption(f"95 % interval {row['ci_low']:.3f} to {row['ci_high']:.3f}" if known else "no interval")
-
-
-def _titled(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
-    return {column.replace("_", " ").capitalize(): row[column] for column in columns}

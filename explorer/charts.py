@@ -72,6 +72,100 @@ def refusals(counts: pl.DataFrame) -> go.Figure:
     return _bars(names, counts["n"].to_list(), [NEUTRAL] * len(names), "inputs")
 
 
+def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
+    """Models by month of creation, stacked by family; the rarer families are folded into one.
+
+    `rows` have month (2024-05), family, models; months that are not known are left out.
+    """
+    known = rows.filter(pl.col("month").str.contains(r"^\d{4}-\d{2}$"))
+    largest = (
+        known.group_by("family").agg(pl.col("models").sum()).sort("models", "family", descending=[True, False])
+    )
+    named = largest["family"].to_list()[:most]
+    months = known["month"].unique().sort().to_list()
+    folded = known.with_columns(
+        pl.when(pl.col("family").is_in(named)).then(pl.col("family")).otherwise(pl.lit("others")).alias("family")
+    )
+    figure = go.Figure()
+    for place, family in enumerate([*named, "others"]):
+        of = dict(folded.filter(family=family).group_by("month").agg(pl.col("models").sum()).iter_rows())
+        if of:
+            name = as_text(family, 24)
+            figure.add_bar(
+                x=months,
+                y=[of.get(month, 0) for month in months],
+                name=name,
+                marker_color=CATEGORIES[place % len(CATEGORIES)],
+                hovertemplate=f"{name}, %{{x}}: %{{y:,}} models<extra></extra>",
+            )
+    figure.update_layout(barmode="stack")
+    figure.update_yaxes(title="models", tickformat=",")
+    figure.update_xaxes(title="month of creation", type="category", nticks=8)
+    return _quiet(figure, height=340, legend=True)
+
+
+def crawls(rows: pl.DataFrame) -> go.Figure:
+    """Records that each crawl brought, as a line over time, with what was new and gone as bars."""
+    figure = go.Figure()
+    for column, name, colour, sign in (("new", "new", CATEGORIES[2], 1), ("gone", "gone", CATEGORIES[5], -1)):
+        values = [sign * (value or 0) for value in rows[column]]
+        figure.add_bar(
+            x=rows["started_at"].to_list(), y=values, name=name, marker_color=colour,
+            customdata=[abs(value) for value in values],
+            hovertemplate=f"%{{customdata:,}} {name}, crawl of %{{x|%Y-%m-%d}}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=rows["started_at"].to_list(), y=rows["records"].to_list(), name="listed", mode="lines+markers",
+        line={"color": CATEGORIES[0]}, hovertemplate="%{y:,} listed, crawl of %{x|%Y-%m-%d}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(barmode="relative")
+    figure.update_yaxes(title="models", tickformat=",")
+    figure.update_xaxes(title="crawl begun")
+    return _quiet(figure, height=300, legend=True)
+
+
+def spectra(rows: pl.DataFrame) -> go.Figure:
+    """Mean noise power (dB) by spatial frequency, of a generator and of real images; rows as of gold_spectra."""
+    figure = go.Figure()
+    for row in rows.iter_rows(named=True):
+        fake = row["kind"] == "generator"
+        name = as_text(row["name"]) if fake else "real images"
+        figure.add_scatter(
+            x=_frequencies(row["spectrum"]),
+            y=row["spectrum"],
+            name=name,
+            mode="lines",
+            line={"color": FAKE if fake else REAL, "width": 2},
+            hovertemplate=f"{name}: %{{y:.1f}} dB at %{{x:.3f}}<extra></extra>",
+        )
+    figure.update_xaxes(title="spatial frequency, cycles a pixel")
+    figure.update_yaxes(title="mean power of the noise, dB")
+    return _quiet(figure, height=320, legend=True)
+
+
+def fingerprint(rows: pl.DataFrame) -> go.Figure:
+    """How far a generator's mean spectrum lies above or below that of real images, in dB."""
+    made = rows.filter(kind="generator")["spectrum"].to_list()
+    real = rows.filter(kind="label")["spectrum"].to_list()
+    figure = go.Figure()
+    if made and real and len(made[0]) == len(real[0]):
+        above = [ours - theirs for ours, theirs in zip(made[0], real[0], strict=True)]
+        colours = [FAKE if value >= 0 else REAL for value in above]
+        figure.add_bar(
+            x=_frequencies(above),
+            y=above,
+            marker_color=colours,
+            hovertemplate="%{y:+.1f} dB at %{x:.3f}<extra></extra>",
+        )
+    figure.update_xaxes(title="spatial frequency, cycles a pixel")
+    figure.update_yaxes(title="above the real images, dB")
+    return _quiet(figure, height=320)
+
+
+def _frequencies(spectrum: list[float]) -> list[float]:
+    return [(ring + 1) / (2 * len(spectrum)) for ring in range(len(spectrum))]
+
+
 def generator_scores(rows: pl.DataFrame, mean: float | None, low: float | None, high: float | None) -> go.Figure:
     """Average precision (dot, with its interval) and accuracy (diamond) by generator, beside the mean's interval.
 

@@ -5,6 +5,7 @@ says. A parameter that cannot be followed is left out, and a notice says so; its
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -81,15 +82,45 @@ def number(label: str, low: int, high: int, key: str, place: Any = st) -> int | 
     return chosen
 
 
-def turn(total: int, size: int, key: str = "page") -> int:
-    """Show the pages that `total` rows fill at `size` a page; return the chosen one, from 0."""
+def day(label: str, key: str, place: Any = st) -> date | None:
+    """Ask for a day (UTC), or none."""
+    _seed(key, None, _day)
+    chosen: date | None = place.date_input(label, value=None, key=_widget(key), format="YYYY-MM-DD")
+    _write(key, None if chosen is None else chosen.isoformat())
+    return chosen
+
+
+def turn(total: int, size: int, key: str = "page", of: object = None) -> int:
+    """Show the pages that `total` rows fill at `size` a page; return the chosen one, from 0.
+
+    When `of`, what the pages are of, is another than before, the first page is shown again.
+    """
     pages = max(1, -(-total // size))
-    _seed(key, 1, lambda text: _whole(text, 1, pages))
-    if st.session_state[_widget(key)] > pages:
-        st.session_state[_widget(key)] = 1
-    chosen = int(st.pagination(pages, key=_widget(key))) if pages > 1 else 1
+    state: Any = st.session_state
+    text, begun = st.query_params.get(key), f"begun-{key}"
+    kept, round_, last = state.get(begun, (None, 0, of))
+    start = kept or 1
+    if kept is None or state.get(f"address-{key}") != text:
+        start, round_ = 1, round_ + 1
+        if text is not None:
+            try:
+                start = _whole(text, 1, pages)
+            except Refused as refused:
+                _say(key, refused)
+    elif last != of or start > pages:
+        start, round_ = 1, round_ + 1
+    state[begun] = (start, round_, of)
+    chosen = int(st.pagination(pages, default=start, key=f"{_widget(key)}-{round_}")) if pages > 1 else 1
     _write(key, None if chosen == 1 else str(chosen))
     return chosen - 1
+
+
+def statement(key: str, example: str) -> str:
+    """Ask for a query; it goes into the address when it is sent off, so that it can be shared."""
+    _seed(key, example, lambda text: text)
+    text: str = st.text_area("Query", key=_widget(key), height=180, max_chars=20_000)
+    _write(key, None if text == example else text)
+    return text
 
 
 def named(key: str) -> str | None:
@@ -120,6 +151,13 @@ def _whole(text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
         raise Refused(f"“{_cut(text)}” is no number from {low} to {high}")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"“{_cut(text)}” is no day, as in 2026-03-01") from None
 
 
 def _cut(text: str) -> str:

@@ -13,6 +13,7 @@ import streamlit as st
 from etl.lake.schemas import Table
 from explorer import charts, database, picker, reading
 from explorer.query import Query
+from explorer.questions import images
 from explorer.reading import WRITERS, Snapshot
 from explorer.settings import ROOT_VARIABLE, ExploreConfig
 
@@ -78,6 +79,13 @@ def need(lake: Snapshot, *tables: Table) -> None:
                 icon=":material/hourglass_empty:",
             )
             st.stop()
+
+
+def need_any(lake: Snapshot) -> None:
+    """End the page with a notice unless at least one of the tables that were looked for is there."""
+    if not any(lake.has(table) for table in lake.tables):
+        empty("There is nothing to show yet: the lake has no table. `forensics crawl` writes the first one.")
+        st.stop()
 
 
 def empty(notice: str) -> None:
@@ -187,6 +195,42 @@ def facts(pairs: Mapping[str, object]) -> None:
             left, right = st.columns([2, 5], gap="small")
             left.caption(name)
             right.text(f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value))
+
+
+TITLES = {
+    "family": "Family",
+    "architecture": "Architecture",
+    "format": "File format",
+    "real_source": "Source of reals",
+    "source": "Ingested from",
+    "licence": "Licence of the image",
+    "generator_licence": "Licence of the generator",
+    "kind": "Kind of generator",
+    "root_model_id": "Root model",
+    "pipeline_class": "Pipeline class",
+}
+"""What columns are called where a person reads."""
+
+
+def title_of(column: str) -> str:
+    """Return what a column is called where a person reads."""
+    return TITLES.get(column, column.replace("_", " ").capitalize())
+
+
+def bars(title: str, counts: pl.DataFrame, unit: str) -> None:
+    """Show how often each `value` occurs, as bars under a title."""
+    st.markdown(f"**{plain(title)}**")
+    draw(charts.distribution(counts, unit), f"{unit} by {title.lower()}", key=f"bars-{title}-{unit}")
+
+
+def tile_rows(lake: Snapshot, listed: pl.DataFrame) -> pl.DataFrame:
+    """Give rows with image_id, label, generator_id and real_source their thumbnails and names, in their order."""
+    if listed.is_empty():
+        return listed.with_columns(pl.lit(None, pl.Binary).alias("jpeg"), pl.lit("").alias("name"))
+    pictures = rows(lake, images.thumbnails(listed["image_id"].to_list()))
+    maker = pl.when(pl.col("label") == 1).then(pl.col("generator_id")).otherwise(pl.col("real_source"))
+    name = maker.fill_null("unknown").str.split("/").list.last().alias("name")
+    return listed.join(pictures, on="image_id", how="left", maintain_order="left").with_columns(name)
 
 
 def evaluation_title(run: tuple[str, str, str, str, datetime | None]) -> str:

@@ -27,7 +27,6 @@ PLACES: tuple[Place, ...] = (
     Place("models", "Models", "category", "Catalogue"),
     Place("generators", "Generators", "brush", "Catalogue"),
     Place("images", "Images", "photo_library", "Images"),
-    Place("gallery", "Gallery", "photo_library", "Images"),
     Place("image", "One image", "image_search", "Images"),
     Place("diversity", "Diversity", "bubble_chart", "Images"),
     Place("training_sets", "Training sets", "dataset", "Images"),

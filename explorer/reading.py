@@ -46,6 +46,9 @@ WRITERS: dict[str, str] = {
     schemas.GOLD_CRAWL_HISTORY.name: "catalogue",
     schemas.GOLD_GROWTH.name: "catalogue",
     schemas.GOLD_BASE_MODELS.name: "catalogue",
+    schemas.GOLD_MODELS.name: "catalogue",
+    schemas.GOLD_IMAGES.name: "summarise",
+    schemas.GOLD_SPECTRA.name: "summarise",
 }
 """The verb that writes a table, for the notice on a page whose table is not there yet."""
 

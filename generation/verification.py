@@ -36,8 +36,8 @@ class Group:
     images: tuple[tuple[Row, Request], ...]
 
 
-def draw(root: str, sample: int, seed: int) -> list[Row]:
-    """Return the rows of up to `sample` images that were made here, of as many generators as possible.
+def draw(root: str, sample: int, seed: int, image: str = "") -> list[Row]:
+    """Return the rows of up to `sample` images that were made here, of many generators, or that of `image`.
 
     Raises NothingUsable where there is none.
     """
@@ -49,6 +49,9 @@ def draw(root: str, sample: int, seed: int) -> list[Row]:
         raise NothingUsable(nothing)
     images = snapshot.scan(root, IMAGES)
     made = images.drop_nulls(["request_id", "generator_id", "model_revision"])
+    if image:
+        made = made.filter(pl.col("image_id") == image)
+        nothing = f"the lake at {root} has no image {image} that was generated here"
     chosen = spread(made.select("image_id", "generator_id").collect(), sample, seed)
     if not chosen:
         raise NothingUsable(nothing)

@@ -19,6 +19,8 @@ class VerifySettings:
     """images to make again, of as many different generators as there are"""
     seed: int = 1
     """decides which images are drawn"""
+    image: str = ""
+    """id of the one image to make again, instead of a sample"""
     tolerance: int = 2
     """largest difference of a pixel, of 255, where libraries, device, precision or batch size are others now"""
     device: str = "auto"

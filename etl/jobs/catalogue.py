@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from etl.command import Stage, run
 from etl.config import as_dict, parse
 from etl.errors import OK, CrawlRefused
-from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_BASE_MODELS, GOLD_CATALOGUE, GOLD_GROWTH, MODELS
+from etl.lake.schemas import CRAWLS, GENERATORS, GOLD_BASE_MODELS, GOLD_CATALOGUE, GOLD_GROWTH, GOLD_MODELS, MODELS
 from etl.lake.session import session
 from etl.lake.store import Lake
 from etl.models.catalogue import take_up, waiting
 from etl.models.landing import Landing
 from etl.models.loading import load_landed
 from etl.models.settings import CatalogueSettings, Policy
-from etl.statistics.catalogue import base_models, catalogue_counts, growth
+from etl.statistics.catalogue import base_models, catalogue_counts, growth, model_list
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +55,7 @@ def update_gold(lake: Lake) -> None:
         GOLD_CATALOGUE: catalogue_counts(current, generators),
         GOLD_GROWTH: growth(generators),
         GOLD_BASE_MODELS: base_models(current, generators),
+        GOLD_MODELS: model_list(current, generators),
     }
     written = sum(lake.refresh(table, rows) for table, rows in tables.items())
     stage.finish(len(tables), written, already_there=len(tables) - written)

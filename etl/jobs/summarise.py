@@ -1,10 +1,11 @@
-"""Write the gold tables: counts and diversity of what was sampled, and one card a generator."""
+"""Write the gold tables: counts and diversity of what was sampled, cards of generators, images without bytes."""
 
 import sys
 from collections.abc import Sequence
 
 from etl.command import Stage, run
 from etl.config import parse
+from etl.images.features import FEATURE_VERSION
 from etl.images.settings import SummariseSettings
 from etl.lake.schemas import (
     GENERATION_ATTEMPTS,
@@ -12,11 +13,14 @@ from etl.lake.schemas import (
     GOLD_COUNTS,
     GOLD_DIVERSITY,
     GOLD_GENERATOR_CARDS,
+    GOLD_IMAGES,
+    GOLD_SPECTRA,
+    IMAGE_FEATURES,
     IMAGES,
 )
 from etl.lake.session import session
 from etl.lake.store import Lake
-from etl.statistics.gold import counts, diversity, generator_cards, sampled
+from etl.statistics.gold import counts, diversity, generator_cards, image_list, sampled, spectra
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         numbers = [(r.dimension, r.generators, r.images) for r in counted.collect()]
         spread = spark.createDataFrame(diversity(numbers), GOLD_DIVERSITY.schema)
         cards = generator_cards(generators, lake.read_or_empty(GENERATION_ATTEMPTS), images)
-        tables = ((GOLD_COUNTS, counted), (GOLD_DIVERSITY, spread), (GOLD_GENERATOR_CARDS, cards))
+        means = spectra(images, lake.read_or_empty(IMAGE_FEATURES), FEATURE_VERSION)
+        tables = (
+            (GOLD_COUNTS, counted),
+            (GOLD_DIVERSITY, spread),
+            (GOLD_GENERATOR_CARDS, cards),
+            (GOLD_IMAGES, image_list(images, generators)),
+            (GOLD_SPECTRA, means),
+        )
         with lake.writing(*[table for table, _ in tables]):
             written = sum(lake.refresh(table, rows) for table, rows in tables)
         counted.unpersist()

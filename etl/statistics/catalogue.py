@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from etl.lake.schemas import GOLD_BASE_MODELS, GOLD_CATALOGUE, GOLD_CRAWL_HISTORY, GOLD_GROWTH
+from etl.lake.schemas import GOLD_BASE_MODELS, GOLD_CATALOGUE, GOLD_CRAWL_HISTORY, GOLD_GROWTH, GOLD_MODELS
 from etl.statistics.gold import UNKNOWN
 
 ELIGIBLE = "ELIGIBLE"
@@ -101,6 +101,22 @@ def base_models(models_current: DataFrame, generators: DataFrame, most: int = MO
     )
     largest = rows.where("descendants > 0").orderBy(F.desc("descendants"), "root_model_id").limit(most)
     return largest.select(*GOLD_BASE_MODELS.columns)
+
+
+def model_list(models_current: DataFrame, generators: DataFrame) -> DataFrame:
+    """Return the rows of gold_models, the most downloaded first: a page of the list is read from its beginning."""
+    verdicts = ("family", "architecture", "eligible", "reason", "detail", "root_model_id", "lineage_depth")
+    known = _of_the_hub(generators).select("model_id", *verdicts)
+    base = F.get("base_models", F.lit(0))
+    rows = models_current.join(known, on="model_id", how="left").select(
+        *[name for name in GOLD_MODELS.columns if name in models_current.columns and name not in verdicts],
+        *verdicts,
+        base["model_id"].alias("base_model_id"),
+        base["relation"].alias("relation"),
+        F.col("withdrawn_at").isNotNull().alias("is_gone"),
+    )
+    order = [F.desc_nulls_last("downloads"), F.col("model_id")]
+    return rows.select(*GOLD_MODELS.columns).repartitionByRange(*order).sortWithinPartitions(*order)
 
 
 def crawl_history(models: DataFrame, generators: DataFrame, crawl_id: str, at: datetime) -> DataFrame:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.lake.schemas import GOLD_COUNTS, GOLD_GENERATOR_CARDS
+from etl.lake.schemas import GOLD_COUNTS, GOLD_GENERATOR_CARDS, GOLD_IMAGES, GOLD_SPECTRA
 from etl.statistics.diversity import entropy_bits, hill_number
 
 DIMENSIONS = ("architecture", "family", "licence", "pipeline_class", "kind", "root_model_id")
@@ -58,3 +58,55 @@ def generator_cards(generators: DataFrame, attempts: DataFrame, images: DataFram
     made = images.where(F.col("label") == 1).groupBy("generator_id").agg(F.count("*").alias("images"))
     cards = generators.join(tries, on="generator_id", how="left").join(made, on="generator_id", how="left")
     return cards.fillna(0, subset=["attempts", "images"]).select(*GOLD_GENERATOR_CARDS.columns)
+
+
+def image_list(images: DataFrame, generators: DataFrame) -> DataFrame:
+    """Return the rows of gold_images, in the order of their ids, which are hashes: each page is a fair mixture."""
+    maker = generators.select(
+        *("generator_id", "kind", "architecture", "family", "root_model_id"),
+        F.col("licence").alias("generator_licence"),
+        F.col("nsfw").alias("_nsfw"),
+    )
+    place = F.conv(F.substring("image_id", 1, 15), 16, 10).cast("long")
+    nsfw = F.coalesce("nsfw", F.lit(False)) | F.coalesce("_nsfw", F.lit(False))
+    rows = images.withColumn("byte_size", F.octet_length("bytes").cast("long")).drop("bytes")
+    joined = rows.join(maker, on="generator_id", how="left").withColumn("place", place).withColumn("nsfw", nsfw)
+    return joined.select(*GOLD_IMAGES.columns).repartitionByRange("place").sortWithinPartitions("place")
+
+
+def spectra(images: DataFrame, features: DataFrame, version: int) -> DataFrame:
+    """Return the rows of gold_spectra: mean power in dB by generator, by source of reals, and by class.
+
+    Means are of decibels, so that one noisy image does not drown the others.
+    """
+    scalars = ("sharpness", "colourfulness", "entropy", "byte_size")
+    measured = features.where(F.col("feature_version") == version)
+    rings = measured.select("image_id", *scalars, F.posexplode("spectrum").alias("ring", "power"))
+    is_fake = F.col("label") == 1
+    maker = F.struct(
+        F.when(is_fake, "generator").otherwise("real_source").alias("kind"),
+        F.coalesce(F.when(is_fake, F.col("generator_id")).otherwise(F.col("real_source")), F.lit(UNKNOWN)).alias(
+            "name"
+        ),
+    )
+    whole = F.struct(F.lit("label").alias("kind"), F.when(is_fake, "fake").otherwise("real").alias("name"))
+    groups = images.select("image_id", F.explode(F.array(maker, whole)).alias("group")).select(
+        "image_id", "group.*"
+    )
+    decibels = 10 * F.log10(F.greatest(F.col("power"), F.lit(1e-12)))
+    means = (
+        rings.join(groups, on="image_id")
+        .groupBy("kind", "name", "ring")
+        .agg(
+            F.count("*").alias("images"),
+            F.avg(decibels).cast("float").alias("power"),
+            *[F.avg(name).cast("double").alias(name) for name in scalars],
+        )
+    )
+    in_order = F.array_sort(F.collect_list(F.struct("ring", "power")))
+    rows = means.groupBy("kind", "name").agg(
+        F.max("images").alias("images"),
+        F.transform(in_order, lambda pair: pair["power"]).alias("spectrum"),
+        *[F.max(name).alias(name) for name in scalars],
+    )
+    return rows.select(*GOLD_SPECTRA.columns)

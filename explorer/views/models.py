@@ -1,55 +1,74 @@
-"""The generators: which may be sampled, why others may not, and everything known about one of them."""
+"""The whole catalogue of the Hub's models: search, filters, and one model with its lineage and verdict."""
 
 from typing import Any
 
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import cards, page, queries
+from explorer import catalogue, charts, filters, page
+from explorer.questions import models
+from explorer.questions.models import ModelFilter
 
+number = st.column_config.NumberColumn
 COLUMNS: dict[str, Any] = {
-    "generator_id": st.column_config.TextColumn("Generator", width="large"),
-    "eligible": st.column_config.CheckboxColumn("Eligible", width="small"),
-    "reason": st.column_config.TextColumn("Reason", help="why it is not eligible"),
+    "model_id": st.column_config.TextColumn("Model", width="large"),
     "family": "Family",
-    "architecture": "Architecture",
+    "eligible": st.column_config.CheckboxColumn("Eligible", width="small"),
+    "reason": "Why not",
     "licence": "Licence",
-    "images": st.column_config.NumberColumn("Images", format="localized"),
-    "last_code": st.column_config.TextColumn("Last attempt", help="code of the latest try at sampling it"),
-    "downloads": st.column_config.NumberColumn("Downloads", format="localized"),
-    "released_at": st.column_config.DateColumn("Released"),
+    "downloads": number("Downloads", format="localized"),
+    "likes": number("Likes", format="localized"),
+    "gigabytes": number("Weights, GB", format="%.2f"),
+    "created_at": st.column_config.DateColumn("Created"),
+    "root_model_id": "Root model",
 }
-STATES = {"All": None, "Eligible": True, "Not eligible": False}
+STATES: dict[str, bool | None] = {"All": None, "Eligible": True, "Not eligible": False}
 
-lake = page.look(schemas.MODELS, schemas.GENERATORS, schemas.GENERATION_ATTEMPTS, schemas.GOLD_GENERATOR_CARDS)
+lake = page.look(schemas.GOLD_MODELS, schemas.MODELS, schemas.GOLD_GROWTH, schemas.GOLD_CATALOGUE)
 st.title("Models")
-page.need(lake, schemas.GENERATORS)
+page.need(lake, schemas.GOLD_MODELS)
+one = filters.named("model")
+if one is not None:
+    catalogue.show_model(lake, one)
+    st.stop()
 
-words, choice, kind = st.columns([3, 2, 2])
-text = words.text_input("Name", placeholder="part of a name", key="name", bind="query-params")
-state = choice.segmented_control(
-    "Eligibility", list(STATES), default="All", required=True, key="eligibility", bind="query-params"
-)
-families = page.ask(queries.families, lake)["family"].to_list()
-family = kind.selectbox("Family", families, index=None, placeholder="any", key="family", bind="query-params")
+known = page.rows(lake, models.values())
 
-found = page.ask(queries.generators, lake, text or "", STATES[state or "All"], family)
-st.caption(f"{found.height:,} generators, {found['eligible'].sum():,} of them eligible. Select one for its card.")
-event = st.dataframe(
-    found.select(list(COLUMNS)),
-    column_config=COLUMNS,
-    hide_index=True,
-    placeholder="",
-    height=min(38 + 35 * found.height, 430),
-    on_select="rerun",
-    selection_mode="single-row",
-    key="table",
-)
-rows = event["selection"]["rows"]
-named = found[rows[0], "generator_id"] if rows else st.query_params.get("generator")
-if named is not None:
-    one = page.ask(queries.generators, lake).filter(generator_id=named)
-    if one.is_empty():
-        st.warning("There is no such generator in the lake.", icon=":material/search_off:")
-    else:
-        cards.show_generator(lake, one.row(0, named=True))
+
+def facet(column: str, place: Any) -> str | None:
+    rows = known.filter(facet=column)
+    counts = dict(rows.select("value", "n").iter_rows())
+    return filters.choice(page.title_of(column), rows["value"].to_list(), column, counts, place)
+
+
+top = st.columns([4, 3, 3], vertical_alignment="bottom")
+words = filters.words("Name", "name", "part of a name", top[0])
+eligible = filters.one_of("Eligibility", STATES, "eligibility", top[1])
+order = filters.one_of("Order", {name: name for name in list(models.ORDERS)[:3]}, "order", top[2])
+cells = st.columns(4, vertical_alignment="bottom")
+chosen = {name: facet(name, cells[n]) for n, name in enumerate(("family", "reason", "licence"))}
+gone = filters.switch("With models that are gone", "gone", "models that the Hub no longer lists", cells[3])
+root = filters.named("root")
+
+asked = ModelFilter(words, eligible, **chosen, root=root, gone=gone)
+counted = page.rows(lake, models.count(asked)).row(0, named=True)
+below = f" made from {page.plain(root)}" if root else ""
+st.caption(f"**{counted['n']:,} models**{below}, {counted['eligible']:,} of them eligible. Pick one for its card.")
+if not counted["n"]:
+    st.info("No model matches; take a filter away.", icon=":material/search_off:")
+    st.stop()
+listing = models.page(asked, filters.turn(counted["n"], models.PAGE, of=(asked, order)), order)
+rows = page.rows(lake, listing)
+picked = page.table(rows, COLUMNS, "models", [models.count(asked), listing], select=True, height=600)
+if picked is not None:
+    page.go_to("models", model=rows["model_id"][picked])
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Growth by family")
+    grown = page.rows(lake, models.growth())
+    page.draw(charts.growth(grown), "models by month of creation and family", [models.growth()])
+with right:
+    st.subheader("Verdicts")
+    verdicts = page.rows(lake, models.verdicts())
+    page.draw(charts.distribution(verdicts, "models"), "models by verdict", [models.verdicts()])

@@ -1,31 +1,16 @@
-"""What the lake holds, how diverse it is, and what was refused on the way."""
+"""What the lake holds, how it grew, and where the flow stands."""
 
+import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, page, queries
-
-lake = page.look(
-    schemas.MODELS,
-    schemas.GENERATORS,
-    schemas.GENERATION_ATTEMPTS,
-    schemas.IMAGES,
-    schemas.THUMBNAILS,
-    schemas.TRAINING_SETS,
-    schemas.EVALUATIONS,
-    schemas.REJECTS,
-    schemas.GOLD_COUNTS,
-    schemas.GOLD_DIVERSITY,
-)
-held = page.ask(queries.totals, lake).row(0, named=True)
-st.title("Forensics Lake")
-st.caption(
-    "Generators of images, what they made, real photographs beside them, and detectors that tell them apart. "
-    f"This lake lies at {page.plain(page.root())}."
-)
+from explorer import charts, flow, page, tiles
+from explorer.questions import images
+from explorer.questions import lake as questions
+from explorer.questions.images import ImageFilter
 
 FIGURES = {
-    "Hub models": ("models", "listed by the crawl"),
+    "Hub models": ("models", "listed by the crawl and there today"),
     "Generators": ("generators", "models and other makers of images"),
     "Eligible": ("eligible", "generators that may be sampled"),
     "Sampled": ("sampled", "generators with images in the lake"),
@@ -34,47 +19,70 @@ FIGURES = {
     "Training sets": ("training_sets", "versioned builds"),
     "Detectors": ("runs", "training runs with an evaluation"),
 }
-with st.grid(8, min_column_width=110):
+ICONS = {
+    flow.FRESH: "✓ fresh",
+    flow.BEHIND: "△ behind",
+    flow.MISSING: "– missing",
+    flow.RUNNING: "● being written",
+}
+
+lake = page.look(
+    *flow.MADE_OF,
+    schemas.CRAWLS,
+    schemas.GOLD_GENERATOR_CARDS,
+    schemas.GOLD_DIVERSITY,
+    schemas.REJECTS,
+)
+st.title("Forensics Lake")
+st.caption(
+    "Generators of images, what they made, real photographs beside them, and detectors that tell them apart. "
+    f"This lake lies at {page.plain(page.root())}."
+)
+held = page.rows(lake, questions.totals()).row(0, named=True)
+with st.grid(8, min_column_width=120):
     for title, (column, meaning) in FIGURES.items():
         st.metric(title, f"{held[column]:,}", help=meaning, border=True)
+page.queries(questions.totals())
 
-shown = page.ask(queries.gallery, lake, queries.ImageFilter(), 0, 12)
+shown = page.rows(lake, images.page(ImageFilter(), 0, size=12))
 if shown.height:
-    with st.container(key="tiles"), st.grid(12, min_column_width=70):
-        for picture in shown.iter_rows(named=True):
-            st.image(picture["jpeg"], width="stretch", alt="fake image" if picture["label"] else "real photograph")
-    st.page_link("views/gallery.py", label="Browse all images", icon=":material/photo_library:")
+    picked = tiles.show(page.tile_rows(lake, shown).drop("name"), "first", edge=84)
+    if picked:
+        page.go_to("image", id=picked)
+    page.link("images", "Browse all images", icon="photo_library")
 
-st.header("Diversity")
-counts, spread = page.ask(queries.value_counts, lake), page.ask(queries.diversity, lake)
-if counts.is_empty() or spread.is_empty():
-    st.info(
-        "Not counted yet: `forensics summarise` writes the tables of counts.", icon=":material/hourglass_empty:"
-    )
-else:
-    unit = st.segmented_control(
-        "Count", ["generators", "images"], default="generators", required=True, key="unit", bind="query-params"
-    )
-    dimensions = [d for d in ("architecture", "family", "licence") if d in counts["dimension"]]
-    dimensions += sorted(set(counts["dimension"]) - set(dimensions))
-    with st.grid(3, min_column_width=300, gap="medium"):
-        for dimension in dimensions:
-            with st.container():
-                st.subheader(f"By {page.plain(dimension)}")
-                for row in spread.filter(dimension=dimension, unit=unit).iter_rows(named=True):
-                    st.caption(
-                        f"{row['entropy_bits']:.2f} bits of entropy: as diverse as "
-                        f"**{row['effective_number']:.1f}** equally common values ({row['values']} occur)"
-                    )
-                page.draw(charts.distribution(counts.filter(dimension=dimension), unit), f"{unit} by {dimension}")
+left, right = st.columns(2, gap="large")
+with left:
+    st.header("Growth by crawl")
+    crawls = page.rows(lake, questions.crawls())
+    if crawls.is_empty():
+        page.empty("No crawl was taken up yet: `forensics crawl`, then `forensics catalogue`.")
+    else:
+        taken = crawls.filter(pl.col("status") != "refused")
+        page.draw(charts.crawls(taken), "models listed, new and gone by crawl", [questions.crawls()])
+with right:
+    st.header("Diversity")
+    spread = page.rows(lake, questions.diversity()).filter(unit="generators")
+    if spread.is_empty():
+        page.empty("Not counted yet: `forensics summarise` writes the counts.")
+    for row in spread.iter_rows(named=True):
+        if row["values"]:
+            st.markdown(
+                f"**{page.plain(page.title_of(row['dimension']))}**: {row['values']:,} values, as diverse as "
+                f"**{row['effective_number']:.1f}** equally common ones ({row['entropy_bits']:.2f} bits)"
+            )
+    page.link("health", "What was refused, and what it cost", icon="monitor_heart")
 
-st.header("Refused, and why")
-refused = page.ask(queries.refusals, lake)
-if refused.is_empty():
-    st.caption("No stage has refused anything.")
-with st.grid(3, min_column_width=300, gap="medium"):
-    for stage in refused["stage"].unique(maintain_order=True):
-        with st.container():
-            codes = refused.filter(stage=stage)
-            st.subheader(f"{page.plain(stage).capitalize()}: {codes['n'].sum():,}")
-            page.draw(charts.refusals(codes), f"what {stage} refused, by code")
+st.header("State of the flow")
+states = page.ask(flow.states, lake)
+rows = pl.DataFrame([vars(s) for s in states], infer_schema_length=None).with_columns(
+    pl.col("state").replace_strict(ICONS), pl.col("since").cast(pl.Datetime("us", "UTC"))
+)
+columns = {
+    "table": "Table",
+    "state": "State",
+    "rows": st.column_config.NumberColumn("Rows", format="localized"),
+    "since": st.column_config.DatetimeColumn("Last change (UTC)", format="YYYY-MM-DD HH:mm"),
+    "why": st.column_config.TextColumn("What to do", width="large"),
+}
+page.table(rows, columns, "flow", height=520)

@@ -20,7 +20,7 @@ from generation.verify_settings import VerifySettings
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(VerifySettings, argv, "forensics verify", __doc__)
-    rows = draw(settings.root, settings.sample, settings.seed)
+    rows = draw(settings.root, settings.sample, settings.seed, settings.image)
     groups, results = grouped(settings.root, rows)
     if groups:
         results += _made_again(groups, settings)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
 from etl.errors import LakeMissing
@@ -13,13 +14,15 @@ from etl.lake.schemas import (
     GOLD_COUNTS,
     GOLD_DIVERSITY,
     GOLD_GENERATOR_CARDS,
+    GOLD_IMAGES,
+    GOLD_SPECTRA,
     IMAGE_FEATURES,
     IMAGES,
     THUMBNAILS,
 )
-from etl.statistics.gold import DIMENSIONS, UNKNOWN
+from etl.statistics.gold import DIMENSIONS, UNKNOWN, spectra
 
-GOLD = (GOLD_COUNTS, GOLD_DIVERSITY, GOLD_GENERATOR_CARDS)
+GOLD = (GOLD_COUNTS, GOLD_DIVERSITY, GOLD_GENERATOR_CARDS, GOLD_IMAGES, GOLD_SPECTRA)
 MADE = {"a": 3, "b": 2, "unlisted": 1}
 
 
@@ -94,6 +97,37 @@ def test_a_generator_has_one_card_with_its_tries_and_images(root, summarised):
     cards = {card["generator_id"]: card for card in snapshot.read(root, GOLD_GENERATOR_CARDS).to_dicts()}
     found = {name: (card["attempts"], card["last_code"], card["images"]) for name, card in cards.items()}
     assert found == {"a": (2, "OK", 3), "b": (0, None, 2), "never": (0, None, 0)}
+
+
+def test_the_list_of_images_has_each_once_without_bytes_and_with_its_maker(root, summarised):
+    listed = snapshot.read(root, GOLD_IMAGES)
+    assert sorted(listed["image_id"]) == sorted(snapshot.read(root, IMAGES)["image_id"])
+    rows = {row["image_id"]: row for row in listed.to_dicts()}
+    assert (rows["a0"]["family"], rows["real0"]["family"], rows["a0"]["nsfw"]) == ("SDXL", None, False)
+    sizes = snapshot.read(root, IMAGES).with_columns(n=pl.col("bytes").bin.size())
+    assert {name: row["byte_size"] for name, row in rows.items()} == dict(
+        sizes.select("image_id", "n").iter_rows()
+    )
+
+
+def test_a_spectrum_is_the_mean_in_decibels_of_a_makers_images(spark):
+    images = spark.createDataFrame(
+        [("x", 1, "a", None), ("y", 1, "a", None), ("z", 0, None, "photos")],
+        "image_id string, label int, generator_id string, real_source string",
+    )
+    values = [("x", [1.0, 100.0]), ("y", [100.0, 100.0]), ("z", [10.0, 1.0])]
+    features = spark.createDataFrame(
+        [(name, 2, s, 1.0, 2.0, 3.0, 4) for name, s in values] + [("x", 1, [9.0, 9.0], 1.0, 2.0, 3.0, 4)],
+        "image_id string, feature_version int, spectrum array<float>, sharpness double, colourfulness double, "
+        "entropy double, byte_size long",
+    )
+    found = {(row.kind, row.name): (row.images, row.spectrum) for row in spectra(images, features, 2).collect()}
+    assert found == {
+        ("generator", "a"): (2, [10.0, 20.0]),
+        ("real_source", "photos"): (1, [10.0, 0.0]),
+        ("label", "fake"): (2, [10.0, 20.0]),
+        ("label", "real"): (1, [10.0, 0.0]),
+    }
 
 
 def test_a_second_summary_commits_nothing(summarised):

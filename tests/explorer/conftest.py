@@ -142,6 +142,8 @@ def images() -> Rows:
                 "prompt": HOSTILE_PROMPT if generator == HOSTILE else f"a red lighthouse at dusk, number {index}",
                 "licence": "CC0-1.0" if generator is None else "openrail",
                 "nsfw": True if seed == 0 else None,
+                "request_id": None if generator is None else f"request-{seed}",
+                "model_revision": None if generator is None else hashlib.sha1(generator.encode()).hexdigest(),
                 "seed": seed,
                 "steps": 2,
                 "ingested_at": NOON,
@@ -187,6 +189,94 @@ def predictions() -> Rows:
     return [
         keys | {key: row[key] for key in kept} | {"logit": dice.gauss(1.5 if row["label"] else -1.5, 1.0)}
         for row in images()
+    ]
+
+
+def gold_models() -> Rows:
+    """What `forensics catalogue` would write of the models and generators."""
+    return [
+        {
+            "model_id": name,
+            "author": name.split("/")[0],
+            "revision": hashlib.sha1(name.encode()).hexdigest(),
+            "family": family,
+            "architecture": architecture,
+            "licence": licence,
+            "eligible": reason is None,
+            "reason": reason,
+            "base_model_id": base,
+            "relation": "finetune" if base else None,
+            "downloads": 90_000 // (number + 1),
+            "created_at": NOON - timedelta(days=30 * number),
+            "is_gone": False,
+        }
+        for number, (name, architecture, family, licence, base, reason) in enumerate(GENERATORS)
+    ]
+
+
+def gold_images() -> Rows:
+    """What `forensics summarise` would write of the images and their generators."""
+    maker = {row["generator_id"]: row for row in generators()}
+    kept = ("image_id", "label", "generator_id", "real_source", "source", "licence", "format", "width", "height")
+    rows = []
+    for row in images():
+        made_by = maker.get(row["generator_id"], {})
+        rows.append(
+            {key: row[key] for key in (*kept, "prompt", "ingested_at")}
+            | {key: made_by.get(key) for key in ("kind", "architecture", "family", "root_model_id")}
+            | {"generator_licence": made_by.get("licence"), "byte_size": len(row["bytes"])}
+            | {"nsfw": bool(row["nsfw"] or made_by.get("nsfw")), "place": int(row["image_id"][:15], 16)}
+        )
+    return sorted(rows, key=lambda row: row["place"])
+
+
+def gold_spectra() -> Rows:
+    names = [("generator", name) for name in SAMPLED] + [("real_source", "photos"), ("label", "real")]
+    return [
+        {"kind": kind, "name": name, "images": 4, "spectrum": [-30.0 - ring / 8 for ring in range(64)]}
+        for kind, name in names
+    ]
+
+
+def features() -> Rows:
+    """Embeddings of three dimensions: images whose seeds are close are alike."""
+    return [
+        {
+            "image_id": row["image_id"],
+            "feature_version": 2,
+            "byte_size": len(row["bytes"]),
+            "sharpness": 3.5,
+            "embedding_model": "tiny",
+            "embedding": [math.cos(row["seed"] / 30), math.sin(row["seed"] / 30), 0.1],
+        }
+        for row in images()
+    ]
+
+
+def duplicates() -> Rows:
+    first, second = images()[40]["image_id"], images()[41]["image_id"]
+    return [{"image_id": min(first, second), "other_id": max(first, second), "distance": 3}]
+
+
+def crawls() -> Rows:
+    return [
+        {"crawl_id": f"2026030{n}T000000Z", "status": "taken", "started_at": NOON + timedelta(days=n)}
+        | {"records": 10 + n, "new": 10 if n == 1 else 1, "gone": 0, "changed": 0, "rejected": 0}
+        for n in (1, 2)
+    ]
+
+
+def gold_catalogue() -> Rows:
+    reasons = [generator[5] or "ELIGIBLE" for generator in GENERATORS]
+    return [
+        {"dimension": "verdict", "value": value, "models": reasons.count(value), "eligible": 0, "downloads": 0}
+        for value in sorted(set(reasons))
+    ]
+
+
+def gold_growth() -> Rows:
+    return [
+        {"month": f"2025-{number + 1:02}", "family": g[2], "models": 1} for number, g in enumerate(GENERATORS[:12])
     ]
 
 
@@ -237,6 +327,14 @@ def full_lake(tmp_path_factory: pytest.TempPathFactory) -> str:
         schemas.GOLD_COUNTS: gold_counts(),
         schemas.GOLD_DIVERSITY: gold_diversity(),
         schemas.GOLD_GENERATOR_CARDS: cards(),
+        schemas.GOLD_MODELS: gold_models(),
+        schemas.GOLD_IMAGES: gold_images(),
+        schemas.GOLD_SPECTRA: gold_spectra(),
+        schemas.GOLD_CATALOGUE: gold_catalogue(),
+        schemas.GOLD_GROWTH: gold_growth(),
+        schemas.IMAGE_FEATURES: features(),
+        schemas.DUPLICATES: duplicates(),
+        schemas.CRAWLS: crawls(),
     }
     for table, rows in tables.items():
         snapshot.append(root, table, rows)

@@ -1,5 +1,7 @@
 """Gold tables: what the explorer shows at once."""
 
+from pyspark.sql.types import ArrayType, FloatType
+
 from etl.lake.schemas.table import Table, struct
 
 GOLD_COUNTS = Table(
@@ -95,3 +97,76 @@ GOLD_SPREAD = Table(
         n="long",  # images, generators or kinds that it rests on
     ),
 )
+
+GOLD_MODELS = Table(
+    "gold_models",
+    ("model_id",),
+    struct(
+        model_id="string",
+        author="string",
+        revision="string",
+        family="string",
+        architecture="string",
+        pipeline_class="string",
+        licence="string",
+        gated="string",
+        nsfw="boolean",
+        eligible="boolean",
+        reason="string",
+        detail="string",
+        root_model_id="string",
+        base_model_id="string",  # the first that it declares
+        relation="string",
+        lineage_depth="int",
+        weight_bytes="long",
+        downloads="long",
+        likes="long",
+        created_at="timestamp",
+        last_modified="timestamp",
+        is_gone="boolean",
+    ),
+)
+"""One row a model of the Hub at its current revision, the most downloaded first: what is searched by people."""
+
+GOLD_IMAGES = Table(
+    "gold_images",
+    ("image_id",),
+    struct(
+        image_id="string",
+        place="long",  # first 15 hexadecimal digits of image_id: rows lie in this order, a shuffle that stays
+        label="int",
+        generator_id="string",
+        kind="string",
+        architecture="string",
+        family="string",
+        root_model_id="string",
+        generator_licence="string",
+        real_source="string",
+        source="string",
+        licence="string",
+        format="string",
+        width="int",
+        height="int",
+        byte_size="long",
+        nsfw="boolean",  # marked so, or made by a generator that is; never null
+        prompt="string",
+        ingested_at="timestamp",
+    ),
+)
+"""One row an image without its bytes, with what its generator is: what galleries filter and count by."""
+
+GOLD_SPECTRA = Table(
+    "gold_spectra",
+    ("kind", "name"),
+    struct(
+        kind="string",  # generator, real_source; label for all real and all fake images
+        name="string",
+        images="long",  # with a spectrum
+        spectrum=ArrayType(FloatType()),  # mean power of the noise residual at 1/128 … 1/2 cycles a pixel, in dB
+        sharpness="double",  # means of image_features
+        colourfulness="double",
+        entropy="double",
+        byte_size="double",
+    ),
+)
+"""What the images of one maker have in common: their mean spectrum, in which up-sampling leaves its mark."""

@@ -1,0 +1,1 @@
+"""What the explorer asks the lake, page by page: functions of filters that return questions in SQL."""
