@@ -101,7 +101,7 @@ def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="models", tickformat=",")
     figure.update_xaxes(title="month of creation", type="category", nticks=8)
-    return _quiet(figure, height=340, legend=True)
+    return quiet(figure, height=340, legend=True)
 
 
 def crawls(rows: pl.DataFrame) -> go.Figure:
@@ -121,7 +121,7 @@ def crawls(rows: pl.DataFrame) -> go.Figure:
     figure.update_layout(barmode="relative")
     figure.update_yaxes(title="models", tickformat=",")
     figure.update_xaxes(title="crawl begun")
-    return _quiet(figure, height=300, legend=True)
+    return quiet(figure, height=300, legend=True)
 
 
 def spectra(rows: pl.DataFrame) -> go.Figure:
@@ -140,7 +140,7 @@ def spectra(rows: pl.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="spatial frequency, cycles a pixel")
     figure.update_yaxes(title="mean power of the noise, dB")
-    return _quiet(figure, height=320, legend=True)
+    return quiet(figure, height=320, legend=True)
 
 
 def fingerprint(rows: pl.DataFrame) -> go.Figure:
@@ -159,7 +159,7 @@ def fingerprint(rows: pl.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="spatial frequency, cycles a pixel")
     figure.update_yaxes(title="above the real images, dB")
-    return _quiet(figure, height=320)
+    return quiet(figure, height=320)
 
 
 def _frequencies(spectrum: list[float]) -> list[float]:

@@ -40,7 +40,8 @@ class ModelFilter:
 
 def count(chosen: ModelFilter) -> Query:
     return query(
-        "select count(*) as n, count(*) filter (eligible) as eligible from gold_models {where}", chosen.conditions()
+        "select count(*) as n, count(*) filter (eligible) as eligible from gold_models {where}",
+        chosen.conditions(),
     )
 
 
