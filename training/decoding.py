@@ -1,17 +1,19 @@
-"""Decoding an encoded image to RGB pixels: JPEG and PNG of plain RGB by torchvision, all else by Pillow.
+"""Decoding an encoded image to RGB pixels: JPEG of plain RGB by torchvision, PNG by kornia-rs, all else by Pillow.
 
-Both give the same pixels; torchvision takes a third less time for JPEG and a tenth less for PNG. No decoder
+All give the same pixels; torchvision takes a third less time for JPEG, kornia-rs 70 % less for PNG. No decoder
 shortcut such as JPEG's DCT scaling: it would treat JPEG, often real, unlike PNG, often fake.
 """
 
+import contextlib
 import io
 import warnings
 
 import numpy as np
 import torch
+from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.io import ImageReadMode, decode_jpeg, decode_png
+from torchvision.io import ImageReadMode, decode_jpeg
 
 from training.errors import UndecodableImage
 
@@ -55,19 +57,17 @@ def _fast(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
     """Return the pixels of a plain RGB image, None where Pillow has to look: it knows more modes and errors."""
     if image.mode != "RGB":
         return None
+    pixels: NDArray[np.uint8] | None = None
     if image.format == "JPEG":
-        decoder = decode_jpeg
+        with contextlib.suppress(RuntimeError):
+            planes = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+            pixels = np.ascontiguousarray(planes.permute(1, 2, 0).numpy())
     elif image.format == "PNG" and data[24:26] == _RGB_OF_8_BITS and "transparency" not in image.info:
-        decoder = decode_png
-    else:
+        with contextlib.suppress(Exception):  # it raises nothing more special; Pillow then says what is wrong
+            pixels = decode_image_png_u8(data, (image.height, image.width), "rgb")
+    if pixels is None or pixels.shape != (image.height, image.width, 3) or pixels.dtype != np.uint8:
         return None
-    try:
-        planes = decoder(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
-    except RuntimeError:
-        return None
-    if planes.shape != (3, image.height, image.width) or planes.dtype != torch.uint8:
-        return None
-    return np.ascontiguousarray(planes.permute(1, 2, 0).numpy())
+    return pixels
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -91,6 +91,31 @@ def test_every_decoder_gives_pillows_pixels(format_, options):
         assert (decode(data, "id") == np.asarray(image.convert("RGB"))).all()
 
 
+def test_a_damaged_png_is_refused_where_pillow_refuses_it_and_else_has_its_pixels():
+    random = np.random.default_rng(0)
+    file = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(file, "PNG")
+    outcomes = set()
+    for number in range(120):
+        data = bytearray(file.getvalue())
+        if number % 2:
+            data[int(random.integers(33, len(data)))] ^= int(random.integers(1, 256))
+        else:
+            data = data[: int(random.integers(30, len(data)))]
+        try:
+            pillows = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        except (OSError, SyntaxError, ValueError):
+            pillows = None
+        try:
+            ours = decode(bytes(data), "id")
+        except UndecodableImage:
+            ours = None
+        assert (ours is None) == (pillows is None)
+        assert ours is None or (ours == pillows).all()
+        outcomes.add(ours is None)
+    assert outcomes == {True, False}
+
+
 def test_a_png_with_a_transparent_colour_is_shown_on_white():
     data = saved(Image.new("RGB", (4, 4), (10, 20, 30)), "PNG", transparency=(10, 20, 30))
     assert (decode(data, "id") == 255).all()
