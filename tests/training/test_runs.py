@@ -98,6 +98,7 @@ def test_training_goes_on_while_mlflow_takes_nothing_and_is_logged_by_the_same_c
     assert client(lake_root).get_run(trained.run_id).info.status == "FINISHED"
 
 
+@pytest.mark.timeout(900)  # six processes that load torch: on a machine that does much else, minutes
 @pytest.mark.parametrize("launcher", ["torchrun", "spark"])
 def test_two_processes_train_on_disjoint_shards_and_learn_as_one_with_twice_the_batch(
     lake_root, launcher, rows, write_rows, register
