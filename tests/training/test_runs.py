@@ -159,6 +159,7 @@ def test_other_settings_or_other_rows_are_another_run(lake_root):
     assert runs.run_key(replace(own, root="elsewhere", version=1), first) == runs.run_key(own, first)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("every", [0, 2])
 def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one(lake_root, tmp_path, every):
     reached = tmp_path / "reached"
@@ -166,7 +167,7 @@ def test_a_killed_training_goes_on_under_its_id_and_ends_as_an_uninterrupted_one
     fault = {"FORENSICS_FAULT": "train:after-checkpoint", "FORENSICS_FAULT_FILE": str(reached)}
     process = subprocess.Popen(words, env={**os.environ, **fault}, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not reached.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         assert reached.exists()
