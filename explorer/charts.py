@@ -190,9 +190,9 @@ def generator_scores(rows: pl.DataFrame, mean: float | None, low: float | None, 
             name=title,
             marker={"symbol": symbol, "size": 10, "color": colour, "line": {"width": 1.5, "color": colour}},
             error_x=_interval(drawn) if metric == "average_precision" else None,
-            customdata=list(zip(names, drawn["n_fake"], drawn["n_real"], strict=True)),
-            hovertemplate=f"%{{customdata[0]}}<br>{title} %{{x:.3f}}"
-            "<br>%{customdata[1]} fake, %{customdata[2]} real<extra></extra>",
+            customdata=list(zip(drawn["generator_id"], names, drawn["n_fake"], drawn["n_real"], strict=True)),
+            hovertemplate=f"%{{customdata[1]}}<br>{title} %{{x:.3f}}"
+            "<br>%{customdata[2]} fake, %{customdata[3]} real<extra></extra>",
         )
     figure.update_yaxes(tickvals=places, ticktext=names, autorange="reversed", zeroline=False, **_SPACED)
     figure.update_xaxes(range=[0, 1.03], title="1 = perfect", zeroline=False)

@@ -58,6 +58,16 @@ def one_of(label: str, options: Mapping[str, T], key: str, place: Any = st) -> T
     return options[chosen]
 
 
+def always(label: str, options: Sequence[str], key: str, place: Any = st) -> str:
+    """Choose exactly one of many options; the first where the address names none. The address then names it."""
+    _seed(key, options[0], lambda text: _one_of(text, options))
+    if st.session_state[_widget(key)] not in options:
+        st.session_state[_widget(key)] = options[0]
+    chosen: str = place.selectbox(label, options, key=_widget(key))
+    _write(key, chosen)
+    return chosen
+
+
 def words(label: str, key: str, placeholder: str = "", place: Any = st) -> str:
     """Ask for words to look for, taken literally."""
     _seed(key, "", _short)

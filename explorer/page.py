@@ -12,6 +12,7 @@ import streamlit as st
 
 from etl.lake.schemas import Table
 from explorer import charts, database, picker, reading
+from explorer.pages import places
 from explorer.query import Query
 from explorer.questions import images
 from explorer.reading import WRITERS, Snapshot
@@ -106,6 +107,24 @@ def draw(figure: go.Figure, alt: str, made_by: Sequence[Query] = (), key: str | 
     queries(*made_by)
 
 
+def pick(
+    figure: go.Figure, alt: str, key: str, then: Callable[[Any], None], made_by: Sequence[Query] = ()
+) -> None:
+    """Show a figure as `draw` does, whose points can be clicked: `then` gets the point's customdata."""
+
+    def told() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points and points[0].get("customdata") is not None:
+            then(points[0]["customdata"])
+
+    charts.dress(figure, dark=st.context.theme.type == "dark")
+    st.plotly_chart(
+        figure, theme=None, config={"displayModeBar": False}, alt=alt, key=key, on_select=told,
+        selection_mode="points",
+    )  # fmt: skip
+    queries(*made_by)
+
+
 def queries(*asked: Query) -> None:
     """Show the questions behind a figure or a table, each with a link that opens it on the SQL page."""
     if asked:
@@ -171,6 +190,8 @@ def _parquet(rows: pl.DataFrame) -> bytes:
 
 def link(place: str, label: str, icon: str | None = None, **parameters: str | None) -> None:
     """Show a link to a page, by its name, with parameters; the versions that are looked at stay."""
+    if not any(one.name == place for one in places()):
+        return
     st.page_link(
         f"views/{place}.py",
         label=label,
@@ -231,11 +252,3 @@ def tile_rows(lake: Snapshot, listed: pl.DataFrame) -> pl.DataFrame:
     maker = pl.when(pl.col("label") == 1).then(pl.col("generator_id")).otherwise(pl.col("real_source"))
     name = maker.fill_null("unknown").str.split("/").list.last().alias("name")
     return listed.join(pictures, on="image_id", how="left", maintain_order="left").with_columns(name)
-
-
-def evaluation_title(run: tuple[str, str, str, str, datetime | None]) -> str:
-    """Name a row of `evaluations.runs`: which images were judged, by which detector, when."""
-    run_id, collection, transform, pool, at = run
-    degraded = "" if transform == "none" else f" after {transform}"
-    against = "" if pool == "all" else f" against {pool} reals"
-    return f"{collection}{degraded}{against} · detector {run_id}" + (f" · {at:%Y-%m-%d %H:%M}" if at else "")
