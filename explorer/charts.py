@@ -216,7 +216,7 @@ def score_histogram(bins: pl.DataFrame) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_layout(barmode="overlay")
-    figure.update_xaxes(title="logit: below 0 judged real, above 0 judged fake", zeroline=False)
+    figure.update_xaxes(title="logit (above 0: fake)", zeroline=False)
     figure.update_yaxes(title="% of the class")
     return quiet(figure, height=300, legend=True)
 

@@ -32,7 +32,8 @@ def heat_map(cells: pl.DataFrame, metric: str) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=values, x=list(range(len(runs))), y=list(range(len(makers))), colorscale=SEQUENTIAL, zmin=0, zmax=1,
-            xgap=2, ygap=2, hoverinfo="skip", colorbar={"title": {"text": metric}, "thickness": 12},
+            xgap=2, ygap=2, hoverinfo="skip", 
+            colorbar={"orientation": "h", "y": 0, "yanchor": "top", "thickness": 10, "title": {"text": metric}},
         )
     )  # fmt: skip
     known = cells.drop_nulls("value")
@@ -45,14 +46,14 @@ def heat_map(cells: pl.DataFrame, metric: str) -> go.Figure:
         hovertemplate="%{customdata[2]}<br>run %{customdata[1]}: %{customdata[3]}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(
-        tickvals=list(range(len(makers))), ticktext=[as_text(name, 30) for name in makers], autorange="reversed",
+        tickvals=list(range(len(makers))), ticktext=[as_text(name, 26) for name in makers], autorange="reversed",
         showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_xaxes(
         tickvals=list(range(len(runs))), ticktext=[as_text(short(name), 20) for name in runs], side="top",
         showgrid=False, zeroline=False, title="run",
     )  # fmt: skip
-    return quiet(figure, height=150 + 22 * len(makers))
+    return quiet(figure, height=210 + 22 * len(makers))
 
 
 def receiver(points: pl.DataFrame, marked: dict[str, tuple[float, float]]) -> go.Figure:

@@ -59,8 +59,8 @@ def figures(lake: Snapshot, key: Judged) -> Mapping[tuple[str, str], dict[str, A
 def show_figures(lake: Snapshot, key: Judged) -> None:
     """Show the four figures that sum a detector up."""
     known = figures(lake, key)
-    with st.grid(4, min_column_width=200):
-        cards.show_figure("Mean average precision over generators", known.get(("mean", "average_precision")))
+    with st.grid(4, min_column_width=160):
+        cards.show_figure("Mean AP over generators", known.get(("mean", "average_precision")))
         cards.show_figure("Mean accuracy over generators", known.get(("mean", "accuracy")))
         cards.show_figure("Average precision, all images", known.get(("all", "average_precision")))
         cards.show_figure("Accuracy, all images", known.get(("all", "accuracy")))
@@ -145,7 +145,7 @@ def show_curves(lake: Snapshot, key: Judged, marked: dict[str, tuple[float, floa
     points = evaluations.curve(page.rows(lake, bins))
     auc = figures(lake, key).get(("all", "roc_auc"), {}).get("value")
     error = figures(lake, key).get(("all", "calibration_error"), {}).get("value")
-    with st.grid(3, min_column_width=300, gap="medium"):
+    with st.grid(3, min_column_width=230, gap="medium"):
         with st.container():
             st.markdown("**ROC**")
             st.caption("Area under the curve " + ("undefined" if auc is None else f"{auc:.3f}"))
