@@ -32,7 +32,7 @@ def heat_map(cells: pl.DataFrame, metric: str) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=values, x=list(range(len(runs))), y=list(range(len(makers))), colorscale=SEQUENTIAL, zmin=0, zmax=1,
-            xgap=2, ygap=2, hoverinfo="skip", 
+            xgap=2, ygap=2, hoverinfo="skip",
             colorbar={"orientation": "h", "y": 0, "yanchor": "top", "thickness": 10, "title": {"text": metric}},
         )
     )  # fmt: skip
@@ -74,11 +74,14 @@ def receiver(points: pl.DataFrame, marked: dict[str, tuple[float, float]]) -> go
 
 def trade_off(points: pl.DataFrame, marked: dict[str, tuple[float, float]]) -> go.Figure:
     """The DET curve: misses against false positives, on axes that are straight for normal scores."""
-    drawn = points.filter(pl.col("fpr").is_between(_LEAST, 1 - _LEAST), pl.col("tpr").is_between(_LEAST, 1 - _LEAST))
+    drawn = points.filter(
+        pl.col("fpr").is_between(_LEAST, 1 - _LEAST), pl.col("tpr").is_between(_LEAST, 1 - _LEAST)
+    )
     figure = go.Figure()
     figure.add_scatter(
         x=norm.ppf(drawn["fpr"].to_numpy()).tolist(), y=norm.ppf(1 - drawn["tpr"].to_numpy()).tolist(),
-        mode="lines+markers" if drawn.height < 60 else "lines", line={"color": FAKE, "width": 2.5}, showlegend=False,
+        mode="lines+markers" if drawn.height < 60 else "lines", line={"color": FAKE, "width": 2.5},
+        showlegend=False,
         marker={"size": 4}, customdata=drawn.select("fpr", 1 - pl.col("tpr"), "threshold").rows(),
         hovertemplate="logit above %{customdata[2]:.2f}<br>false positives %{customdata[0]:.2%}, "
         "missed %{customdata[1]:.2%}<extra></extra>",
@@ -118,7 +121,9 @@ def by_transform(rows: pl.DataFrame, metric: str) -> go.Figure:
     drawn = rows.filter(pl.col("metric") == metric).drop_nulls("value").sort("value", "transform")
     plain = drawn.filter(pl.col("transform") == "none")["value"]
     names = [as_text("undegraded" if name == "none" else name) for name in drawn["transform"]]
-    return _points(drawn, names, drawn["transform"].to_list(), plain[0] if len(plain) else None, "mean over generators")
+    return _points(
+        drawn, names, drawn["transform"].to_list(), plain[0] if len(plain) else None, "mean over generators"
+    )
 
 
 def by_source(rates: pl.DataFrame) -> go.Figure:

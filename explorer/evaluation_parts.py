@@ -40,11 +40,13 @@ RUNS: dict[str, Any] = {
 
 
 def choose(judged: pl.DataFrame) -> Judged:
-    """Choose one evaluation of `evaluations.judged` by filters in the address; the latest where none is asked for."""
+    """Choose one evaluation of `evaluations.judged` by filters in the address, by default the latest."""
     titles = {"run": "Detector", "collection": "Images judged", "transform": "Degradation", "pool": "Reals"}
     left, found = judged.rename({"run_id": "run"}), {}
     for (name, title), place in zip(titles.items(), st.columns([4, 3, 2, 2]), strict=True):
-        options = sorted(left[name].unique(maintain_order=True).to_list(), key=lambda one: one not in ("none", "all"))
+        options = sorted(
+            left[name].unique(maintain_order=True).to_list(), key=lambda one: one not in ("none", "all")
+        )
         found[name] = filters.always(title, options, name, place=place)
         left = left.filter(pl.col(name) == found[name])
     return Judged(found["run"], found["collection"], found["transform"], found["pool"])
@@ -189,7 +191,9 @@ def show_robustness(lake: Snapshot, key: Judged) -> None:
     rows = page.rows(lake, asked)
     st.markdown("**Robustness: mean average precision after each degradation**")
     if set(rows["transform"]) <= {"none"}:
-        st.caption("Only undegraded images were scored; `forensics evaluate --transforms '[all]'` adds the others.")
+        st.caption(
+            "Only undegraded images were scored; `forensics evaluate --transforms '[all]'` adds the others."
+        )
     page.pick(
         evaluation_charts.by_transform(rows, "average_precision"),
         "mean average precision after each degradation",
@@ -207,6 +211,10 @@ def open_part(kind: str, name: str, run: str | None = None) -> None:
         st.query_params["run"] = run
 
 
+def _open_all() -> None:
+    st.query_params.pop("slice", None)
+
+
 def show_behind(lake: Snapshot, key: Judged, threshold: float) -> None:
     """Show the images behind the figures, the most wrong first; one that is clicked opens."""
     st.header("The images behind it", anchor="images")
@@ -220,7 +228,7 @@ def show_behind(lake: Snapshot, key: Judged, threshold: float) -> None:
     if part:
         said, button = st.columns([5, 1], vertical_alignment="center")
         said.markdown(f"Of {part[0]} **{page.plain(part[1])}**")
-        button.button("All", on_click=lambda: st.query_params.pop("slice", None), width="stretch", key="all-parts")
+        button.button("All", on_click=_open_all, width="stretch", key="all-parts")
         if part[0] == GENERATOR:
             page.link("generators", "Open the generator", icon="brush", generator=part[1])
     wrong = None if label is None else threshold
@@ -231,7 +239,9 @@ def show_behind(lake: Snapshot, key: Judged, threshold: float) -> None:
     st.caption(f"{total:,} images, the most wrong first. Click one for where it comes from.")
     asked = evaluations.behind(key, part, label, wrong, filters.turn(total, TILES), TILES)
     found = page.rows(lake, asked)
-    named = found.join(page.rows(lake, evaluations.thumbnails(found)), on="image_id", how="left", maintain_order="left").with_columns(
+    named = found.join(
+        page.rows(lake, evaluations.thumbnails(found)), on="image_id", how="left", maintain_order="left"
+    ).with_columns(
         pl.coalesce("generator_id", "real_source").alias("name"),
         pl.format("logit {}", pl.col("logit").round(2)).alias("note"),
     )

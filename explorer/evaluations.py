@@ -35,11 +35,13 @@ class Judged:
 def judged() -> Query:
     """Return run_id, collection, transform, pool of every evaluation: detectors before baselines, latest first."""
     return query(
-        f"""
+        """
         select run_id, collection, transform, pool, max(evaluated_at) as evaluated_at
         from evaluations where slice_kind <> 'operating_point'
-        group by run_id, collection, transform, pool order by starts_with(run_id, '{BASELINE}'), max(evaluated_at) desc, run_id, collection, transform, pool
-        """
+        group by run_id, collection, transform, pool
+        order by starts_with(run_id, $baseline), max(evaluated_at) desc, run_id, collection, transform, pool
+        """,
+        baseline=BASELINE,
     )
 
 
@@ -91,32 +93,36 @@ def by_generator(key: Judged) -> Query:
 
 
 def heat_map(collection: str, transform: str, pool: str, metric: str, most: int) -> Query:
-    """Return generator_id, run_id, value, interval, counts: the generators that are hardest for the runs on average,
-    the hardest first, under at most 24 runs, the latest first."""
+    """Return generator_id, run_id, value, interval, counts: the generators that are hardest for the runs.
+
+    That is on average, the hardest first, under at most 24 runs, the latest first.
+    """
     return query(
-        f"""
+        """
         with cells as (
             select slice as generator_id, run_id, value, ci_low, ci_high, n_fake, n_real, reason, evaluated_at
-            from evaluations {{where}}
+            from evaluations {where}
         ), hardest as (
-            select generator_id, avg(value) as mean from cells where not starts_with(run_id, '{BASELINE}')
-            group by generator_id having count(value) > 0 order by mean, generator_id limit {most}
+            select generator_id, avg(value) as mean from cells where not starts_with(run_id, $baseline)
+            group by generator_id having count(value) > 0 order by mean, generator_id limit $most
         ), latest as (
             select run_id, max(evaluated_at) as judged_at from cells group by run_id
-            order by starts_with(run_id, '{BASELINE}'), judged_at desc, run_id limit 24
+            order by starts_with(run_id, $baseline), judged_at desc, run_id limit 24
         )
         select generator_id, run_id, mean, value, ci_low, ci_high, n_fake, n_real, reason
         from cells join hardest using (generator_id) join latest using (run_id)
-        order by mean, generator_id, starts_with(run_id, '{BASELINE}'), judged_at desc, run_id
+        order by mean, generator_id, starts_with(run_id, $baseline), judged_at desc, run_id
         """,
         [is_true("slice_kind = 'generator'"), equals("metric", metric), *_images(collection, transform, pool)],
+        baseline=BASELINE,
+        most=most,
     )
 
 
 def thresholds(run_id: str) -> Query:
     """Return name, threshold of a run's operating points, which were fixed on its validation images."""
     return query(
-        "select slice as name, any_value(value) as threshold from evaluations {where} group by slice order by slice",
+        "select slice as name, any_value(value) as threshold from evaluations {where} group by slice order by 1",
         [is_true("slice_kind = 'operating_point' and metric = 'threshold'"), equals("run_id", run_id)],
     )
 
@@ -124,27 +130,31 @@ def thresholds(run_id: str) -> Query:
 def score_bins(key: Judged, bins: int = FINE_BINS) -> Query:
     """Return label, low (a bin's lower edge), width, n: how the detector scored real and fake images."""
     return query(
-        f"""
-        with scores as (select label, logit from predictions {{where}}),
-        ends as (select min(logit) as lowest, greatest(max(logit) - min(logit), 1e-6) / {bins} as width from scores)
-        select label, lowest + width * least({bins - 1}, floor((logit - lowest) / width)) as low,
+        """
+        with scores as (select label, logit from predictions {where}),
+        ends as (
+            select min(logit) as lowest, greatest(max(logit) - min(logit), 1e-6) / $bins as width from scores
+        )
+        select label, lowest + width * least($bins - 1, floor((logit - lowest) / width)) as low,
             any_value(width) as width, count(*) as n
         from scores, ends group by label, low order by label, low
         """,
         _scored(key),
+        bins=bins,
     )
 
 
 def calibration(key: Judged) -> Query:
     """Return bin, probability (mean), share of fakes, n: by probability, in equally wide bins."""
     return query(
-        f"""
-        with scores as (select label, 1 / (1 + exp(-logit)) as probability from predictions {{where}})
-        select least({CALIBRATION_BINS - 1}, floor({CALIBRATION_BINS} * probability))::integer as bin,
+        """
+        with scores as (select label, 1 / (1 + exp(-logit)) as probability from predictions {where})
+        select least($bins - 1, floor($bins * probability))::integer as bin,
             avg(probability) as probability, avg(label) as share, count(*) as n
         from scores group by bin order by bin
         """,
         _scored(key),
+        bins=CALIBRATION_BINS,
     )
 
 
@@ -210,13 +220,15 @@ def behind(
     `threshold` asks for the wrong ones among the reals (label 0: above it) or the fakes (label 1: not above it).
     The most wrong come first.
     """
-    falling = "logit" if label == 1 else "logit desc"
     return query(
-        f"""
-        select image_id, label, generator_id, real_source, logit from predictions {{where}}
-        order by {falling}, image_id limit {size} offset {page * size}
+        """
+        select image_id, label, generator_id, real_source, logit from predictions {where}
+        order by $direction * logit, image_id limit $size offset $first
         """,
         _behind(key, part, label, threshold),
+        direction=1 if label == 1 else -1,
+        size=size,
+        first=page * size,
     )
 
 

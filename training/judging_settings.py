@@ -115,7 +115,11 @@ class ScoreSettings:
     training_set: str = "demo"
     """Training set whose newest run is taken where no model is named"""
     paths: list[str] = field(default_factory=list)
-    """Files, folders, or lake:NAME for a collection or NAME@VERSION/SPLIT; they may stand before the options"""
+    """Files, folders, or lake:NAME for a collection or NAME@VERSION/SPLIT; they may stand before the options;
+    a single - reads one a line from the standard input, and answers each at once"""
+    heat_map: int = 0
+    """Cells of one side of a map of what drove each score: covering a cell changes the logit by so much; 0 for no
+    map. It takes a score a cell, and needs --format json"""
     operating_point: str | None = None
     """balanced, fpr_0.01, fpr_0.05 (fixed on the run's validation images by `forensics evaluate`), or zero (logit
     0); by default balanced, and zero where it is not known"""
@@ -139,6 +143,8 @@ class ScoreSettings:
             f"operating_point must be one of {', '.join(points)}": self.operating_point in (None, *points),
             "abstain must be fnr_0.01 or fnr_0.05": self.abstain in (None, "fnr_0.01", "fnr_0.05"),
             "format must be table, csv or json": self.format in FORMATS,
+            "heat_map must lie between 2 and 32, or be 0": self.heat_map == 0 or 2 <= self.heat_map <= 32,
+            "heat_map needs format json": self.heat_map == 0 or self.format == "json",
             "batch_size must be 1 or more": self.batch_size >= 1,
             "workers must be 1 or more": self.workers >= 1,
             "deadline_seconds must be above 0": self.deadline_seconds > 0,

@@ -15,7 +15,7 @@ from etl.errors import ConfigError, NothingUsable
 from etl.images.decoder import shared_decoder
 from etl.images.decoding import Code, Refused
 from etl.images.sources.entry import SUFFIXES, attempt, files_under, printable
-from training import evaluation, inference, scoring, sets, targets, trained
+from training import evaluation, inference, occlusion, scoring, sets, targets, trained
 from training.judging_settings import ScoreSettings
 from training.operating_points import BALANCED, ZERO, Point
 from training.scoring import UNTRANSFORMED
@@ -25,6 +25,8 @@ COLUMNS = (
     "source", "verdict", "probability", "logit", "operating_point", "threshold", "stated_fpr", "fpr_low",
     "fpr_high", "model", "run_id", "weights", "image_id", "code", "detail",
 )  # fmt: skip
+MAPPED = ("seen", "heat_map")
+"""Columns that --heat_map adds: the square that the detector saw (PNG in base64), and rows of cells of it."""
 _LAKE = "lake:"
 Row = dict[str, Any]
 
@@ -84,7 +86,11 @@ def score(judge: Judge, settings: ScoreSettings, paths: Sequence[str]) -> Iterat
     ):
         keys, logits = scoring.finite_logits(judge.model, [batch], judge.name)
         any_row = True
-        yield [_row(judge, key, logit) for key, logit in zip(keys, logits, strict=True)]
+        rows = [_row(judge, key, logit) for key, logit in zip(keys, logits, strict=True)]
+        if settings.heat_map:
+            for row, square in zip(rows, batch.images, strict=True):
+                row |= occlusion.seen_and_map(judge.model, square, settings.heat_map)
+        yield rows
     if refused:
         yield refused
     elif not any_row:

@@ -140,7 +140,9 @@ def test_the_page_shows_the_numbers_that_the_tables_hold(monkeypatch, full_lake)
     app = opened(monkeypatch, full_lake)
     assert not app.exception and not app.warning
     assert any("95 % interval 0.740 to 0.880" in caption.value for caption in app.caption)
-    assert any("ONE_CLASS" in frame.value["reason"].to_list() for frame in app.dataframe if "reason" in frame.value)
+    assert any(
+        "ONE_CLASS" in frame.value["reason"].to_list() for frame in app.dataframe if "reason" in frame.value
+    )
     rows = ask(take(full_lake, schemas.PREDICTIONS), Query("select * from predictions"))
     false, missed = (
         rows.filter((pl.col("label") == label) & ((pl.col("logit") > 0) != bool(label))).height for label in (0, 1)

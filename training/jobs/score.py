@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from etl.command import Stage, run
 from etl.config import parse
@@ -27,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage = Stage("score", "images")
     judge = verdicts.judge(settings)
     in_table = settings.format == "table"
-    printer = Printer((*_WIDTHS, "code", "detail") if in_table else verdicts.COLUMNS, settings.format, _WIDTHS)
+    wide = (*verdicts.COLUMNS, *(verdicts.MAPPED if settings.heat_map else ()))
+    printer = Printer((*_WIDTHS, "code", "detail") if in_table else wide, settings.format, _WIDTHS)
     print(*printer.head(), sep="\n", end="\n" if settings.format != "json" else "")
     scored = refused = 0
-    for rows in verdicts.score(judge, settings, paths):
+    asked = ([line.rstrip("\n")] for line in sys.stdin) if paths == ["-"] else [paths]
+    for rows in chain.from_iterable(verdicts.score(judge, settings, some) for some in asked):
         for line in printer.lines(rows):
-            print(line)
+            print(line, flush=paths == ["-"])
         bad = sum(row["code"] is not None for row in rows)
         scored, refused = scored + len(rows) - bad, refused + bad
     point, spared = judge.point, judge.spared
