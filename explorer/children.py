@@ -18,7 +18,7 @@ from typing import Any
 
 from etl.errors import ForensicsError
 
-SECONDS = 180.0
+SECONDS = 600.0
 """For an answer, the start of the child included: torch takes long to load on a busy machine."""
 CELLS = 8
 """Of one side of a map of what drove a score."""
@@ -54,13 +54,20 @@ class Child:
                 self._process.stdin.write(line.encode() + b"\n")
                 self._process.stdin.flush()
                 return dict(json.loads(self._line(time.monotonic() + seconds)))
-            except (OSError, ValueError, EOFError):
-                self._process.kill()
-                self._process.wait()
-                raise NoAnswer(self._last_words()) from None
-            except TimeoutError:
+            except TimeoutError:  # first: it is an OSError
                 self.close()
-                raise NoAnswer(f"there was no answer within {seconds:.0f} s") from None
+                raise NoAnswer(f"there was no answer within {seconds:.3g} s") from None
+            except (OSError, ValueError, TypeError, EOFError):
+                self._process.stdin.close()
+                self._let_end()
+                raise NoAnswer(self._last_words()) from None
+
+    def _let_end(self) -> None:
+        """Let a process that breaks off say why; one that goes on is killed."""
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.close()
 
     def close(self) -> None:
         """End the process."""

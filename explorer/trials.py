@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import plotly.graph_objects as go
@@ -65,7 +65,7 @@ def show_answers(data: bytes, runs: list[str], point: str | None) -> bool:
         ThreadPoolExecutor(2) as pool,
     ):
         asked = [pool.submit(answer, page.root(), digest, data, run, point) for run in runs]
-        answers = [one.result() for one in asked]
+        answers = [_result(one) for one in asked]
     scored = False
     with st.grid(2, min_column_width=360, gap="medium"):
         for run, said in zip(runs, answers, strict=True):
@@ -76,14 +76,19 @@ def show_answers(data: bytes, runs: list[str], point: str | None) -> bool:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def answer(root: str, digest: str, _data: bytes, run: str, point: str | None) -> dict[str, Any]:
-    """Return what `forensics score` says of a file; `problem` where it says nothing."""
+    """Return what `forensics score` says of a file. Raises NoAnswer."""
     with tempfile.NamedTemporaryFile(prefix="trial-") as file:
         file.write(_data)
         file.flush()
-        try:
-            return children.scorer(root, run, point).ask(file.name)
-        except NoAnswer as problem:
-            return {"problem": str(problem)}
+        return children.scorer(root, run, point).ask(file.name)
+
+
+def _result(asked: Future[dict[str, Any]]) -> dict[str, Any]:
+    """Return an answer, or the `problem` why there is none, which is not kept: the next look asks again."""
+    try:
+        return asked.result()
+    except NoAnswer as problem:
+        return {"problem": str(problem)}
 
 
 def _show_answer(run: str, said: dict[str, Any]) -> bool:
