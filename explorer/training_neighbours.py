@@ -32,6 +32,13 @@ def set_of(lake: Snapshot, run_id: str) -> str | None:
     return None if rows.is_empty() else str(rows.item())
 
 
+def sets(lake: Snapshot) -> list[str]:
+    """Return NAME@VERSION of every training set, the newest first."""
+    label = pl.format("{}@{}", "name", "version")
+    built = lake.scan(TRAINING_SETS).sort("created_at", descending=True)
+    return built.select(label.alias("label")).collect()["label"].to_list()
+
+
 def model_of(lake: Snapshot) -> str | None:
     """Return the network that embedded most images of the lake."""
     asked = query(

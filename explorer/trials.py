@@ -163,6 +163,19 @@ def show_nearest(lake: Snapshot, run: str, data: bytes, image_id: str | None) ->
     show_tiles(lake, found, "nearest")
 
 
+def show_training_images(lake: Snapshot, image_id: str) -> None:
+    """Show the training images that are most like an image of the lake, of the set that is chosen."""
+    st.markdown("**Training images most like it**")
+    labels = page.ask(training_neighbours.sets, lake)
+    if not labels:
+        page.empty("No training set was built yet: `forensics build-training-set` builds one.")
+        return
+    label = st.selectbox("Training set", labels, key="taught") if len(labels) > 1 else labels[0]
+    found = page.ask(training_neighbours.nearest, lake, label, image_id, None, _SHOWN)
+    st.caption(f"Of the training split of {page.plain(label)}, by the cosine of embeddings.")
+    show_tiles(lake, found, "taught-by")
+
+
 def show_tiles(lake: Snapshot, found: pl.DataFrame, key: str) -> None:
     """Show rows of `training_neighbours.nearest` as tiles that open their images."""
     if found.is_empty():

@@ -5,7 +5,7 @@ import re
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import cards, filters, page
+from explorer import cards, filters, page, trials
 from explorer.questions import images
 
 ID = re.compile("[0-9a-f]{64}")
@@ -51,6 +51,7 @@ with scores:
 with held:
     cards.show_holdings(lake, row)
 with alike:
+    trials.show_training_images(lake, image_id)
     cards.show_alike(lake, image_id)
 with measured:
     cards.show_features(lake, image_id)

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from explorer.query import Query
 from explorer.reading import Snapshot, take
 from explorer.settings import ROOT_VARIABLE
 
-APP = str(page.places.__globals__["VIEWS"].parent / "app.py")
+APP = str(Path(page.__file__).with_name("app.py"))
 KEY = Judged("r", "c", "none", "all")
 SCORES = [  # label, generator, source, logit
     (0, None, "photos", -2.0),

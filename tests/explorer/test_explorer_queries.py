@@ -2,7 +2,7 @@
 
 import pytest
 
-from etl.lake import schemas, snapshot
+from etl.lake import schemas
 from explorer.reading import WRITERS, Snapshot, take
 
 
