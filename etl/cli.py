@@ -62,6 +62,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "training.jobs.experiment",
         "run an experiment's cells, draw its figure, and state its verdict by the rule in its file",
     ),
+    "toy-world": (
+        "generation.jobs.toy_world",
+        "fill a lake with small trained generators, to rerun the paper's findings on a laptop",
+    ),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

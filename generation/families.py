@@ -7,6 +7,7 @@ installed diffusers: its signatures, its types of scheduler, and that no pipelin
 from collections.abc import Mapping
 from dataclasses import replace
 
+from etl.models.families import TOY
 from generation.defaults import Defaults, Precision, Source
 
 CLASSES = 1000
@@ -145,8 +146,11 @@ WITHOUT_BFLOAT16: frozenset[str] = frozenset(
 )
 """Classes that make numpy's array of the model's own tensor, and numpy knows no bfloat16: float32 replaces it."""
 
+_TOY = Defaults("prompt", 4, None, 64, "signature", multiple=64)
+"""Of `generation.toy_world`: always 64 pixels; steps are for those that denoise."""
+
 DEFAULTS: dict[str, Defaults] = {
     name: replace(found, batched=name not in ONE_AT_A_TIME) for name, found in _DEFAULTS.items()
-}
+} | dict.fromkeys(TOY, _TOY)
 
 SUPPORTED: frozenset[str] = frozenset(DEFAULTS)

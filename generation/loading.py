@@ -9,6 +9,7 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
+import generation.toy_world.pipelines  # noqa: F401  (makes its classes known to diffusers)
 from generation.failures import Code, GenerationFailure, device_failed, out_of_memory
 from generation.repository import DROPPED, INDEX, check_index, parse_index
 

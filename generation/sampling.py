@@ -49,7 +49,7 @@ def sample(
             raise
         raise GenerationFailure(Code.OOM, f"{len(batch)} images at a time: {error}") from None
     facts = {
-        "scheduler": type(_scheduler(pipeline)).__name__,
+        "scheduler": _scheduler(pipeline),
         "dtype": str(pipeline.dtype).removeprefix("torch."),
         "batch_size": len(batch),
     }
@@ -119,9 +119,11 @@ def _set_scheduler(pipeline: Any, name: str | None) -> None:
     pipeline.scheduler = configured
 
 
-def _scheduler(pipeline: Any) -> Any:
-    """Return the scheduler of the last stage that is a diffusion from noise."""
-    return pipeline.decoder_scheduler if "decoder_scheduler" in pipeline.components else pipeline.scheduler
+def _scheduler(pipeline: Any) -> str | None:
+    """Return the class of the scheduler of the last stage that is a diffusion from noise; None without any."""
+    parts = pipeline.components
+    found = parts.get("decoder_scheduler") or parts.get("scheduler")
+    return None if found is None else type(found).__name__
 
 
 def checked(image: np.ndarray, request: Request) -> np.ndarray:

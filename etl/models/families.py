@@ -104,6 +104,30 @@ PIPELINES: dict[str, PipelineFamily] = {
 }
 """From the `_class_name` of a model_index.json."""
 
+TOY: dict[str, PipelineFamily] = {
+    **{
+        f"Toy{name}Pipeline": PipelineFamily(f"Toy {family}", "Other")
+        for name, family in (
+            ("TransposedEven", "transposed even"),
+            ("TransposedOdd", "transposed odd"),
+            ("Nearest", "nearest"),
+            ("Bilinear", "bilinear"),
+            ("PixelShuffle", "pixel shuffle"),
+            ("Filtered", "filtered"),
+            ("Carafe", "CARAFE"),
+            ("Wavelet", "wavelet"),
+            ("Patches", "patches"),
+            ("Quantised", "quantised"),
+            ("Coordinates", "coordinates"),
+            ("RowByRow", "row by row"),
+        )
+    },
+    "ToyPixelDiffusionPipeline": _pixel("Toy pixel diffusion"),
+    "ToyLatentDiffusionPipeline": _latent("Toy latent diffusion"),
+}
+"""Classes of this project's own small world, which `generation.toy_world` implements."""
+PIPELINES |= TOY
+
 HIDDEN: dict[str, str] = {"SD 2.x": "SD 1.x", "Playground": "SDXL"}
 """Families that share the pipeline class of another, by which PIPELINES names them both: these need evidence."""
 
@@ -147,7 +171,7 @@ COMPONENT_LIBRARIES: frozenset[str] = frozenset(
     {
         *("diffusers", "transformers"),
         *("stable_diffusion", "stable_diffusion_safe", "latent_diffusion", "deepfloyd_if", "kandinsky", "kolors"),
-        *("unclip", "wuerstchen"),
+        *("unclip", "wuerstchen", "toy_world"),
     }
 )
 """Where a component's class may come from: two libraries, and modules of diffusers that indexes name so."""

@@ -16,8 +16,8 @@ a real {family} repository, and its images mean nothing.
 """
 
 
-def write_card(folder: Path, repository: DemoRepository) -> None:
-    """README.md with the front matter that the Hub turns into tags."""
+def write_card(folder: Path, repository: DemoRepository, body: str = BODY) -> None:
+    """README.md with the front matter that the Hub turns into tags; `body` is a template of name and family."""
     front: dict[str, Any] = {
         "license": repository.licence,
         "library_name": "diffusers",
@@ -27,8 +27,8 @@ def write_card(folder: Path, repository: DemoRepository) -> None:
         "base_model_relation": repository.relation,
     }
     matter = yaml.safe_dump({key: value for key, value in front.items() if value}, sort_keys=False)
-    body = BODY.format(name=repository.id.split("/")[1], family=repository.family)
-    (folder / "README.md").write_text(f"---\n{matter}---\n{body}", encoding="utf-8")
+    text = body.format(name=repository.id.split("/")[1], family=repository.family)
+    (folder / "README.md").write_text(f"---\n{matter}---\n{text}", encoding="utf-8")
 
 
 def write_settings(folder: Path, repository: DemoRepository) -> None:
