@@ -143,7 +143,7 @@ class Conversation:
             "request_id": said["request_id"],
             "width": _whole(said["width"], LARGEST_EDGE),
             "height": _whole(said["height"], LARGEST_EDGE),
-            "scheduler": _name(said["scheduler"], LONGEST_NAME),
+            "scheduler": None if said["scheduler"] is None else _name(said["scheduler"], LONGEST_NAME),
             "dtype": _name(said["dtype"], LONGEST_NAME),
             "batch_size": _whole(said["batch_size"], self._batch_size),
             "library_versions": {

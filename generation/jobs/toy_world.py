@@ -15,7 +15,7 @@ from generation.toy_world import filling
 from generation.toy_world.repositories import build_toy_hub
 from generation.toy_world.settings import ToyWorldSettings
 
-PLAN = "toy"
+PLAN = "toy-generators"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
