@@ -37,6 +37,7 @@ class ToyPipeline(DiffusionPipeline):
         """Return images [N, 64, 64, 3] in 0 … 1. Raises ValueError for a prompt that names no crop."""
         if (height, width) != (crops.SIDE, crops.SIDE) or output_type != "np":
             raise ValueError(f"toy generators make arrays of {crops.SIDE} × {crops.SIDE} pixels")
+        self.model.to(torch.float32)  # which costs nothing here, and half precision would be a mark of its own
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = list(generator) if isinstance(generator, Sequence) else [generator] * len(prompts)
         levels = np.stack([crops.crop(*crops.parse(one)) for one in prompts])
