@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake.lock import is_local
+from etl.lake.schemas import IMAGE_FEATURES
 from explorer import neighbours, page, tiles
 from explorer.holdings import holdings
 from explorer.questions import images, models
@@ -174,12 +175,15 @@ def show_alike(lake: Snapshot, image_id: str) -> None:
         _tiles(lake, close.with_columns(notes.alias("note")), "near")
     page.queries(asked)
     st.markdown("**Most similar**, by the cosine of the embeddings")
-    if not st.toggle("Look for similar images", key="similar", value=True):
+    few = lake.content(IMAGE_FEATURES).rows <= neighbours.AT_ONCE
+    if not st.toggle("Look for similar images", key="similar", value=few):
         return
     similar = page.ask(neighbours.nearest, lake, image_id)
     if similar.is_empty():
         st.caption("No embedding was made of it: `forensics describe` makes them.")
         return
+    if not few:
+        st.caption(f"Among the first {neighbours.MOST:,} images with an embedding.")
     notes = pl.format("cosine {}", pl.col("similarity").round(3))
     _tiles(lake, similar.with_columns(notes.alias("note")), "similar")
 

@@ -4,6 +4,7 @@ The server's settings are given as options, which come before any config.toml or
 place it is run from: Streamlit's defaults listen on all interfaces, show tracebacks and send usage statistics.
 """
 
+import importlib
 import os
 import socket
 import sys
@@ -89,10 +90,17 @@ def require_port(port: int) -> None:
 def _serve(port: int) -> None:
     from streamlit.web import cli  # here, so that --help and a refusal need not wait for it
 
+    _warm_up()
     options = [f"--{key}={value}" for key, value in SERVER_OPTIONS.items()]
     options += [f"--server.allowedHosts={host}" for host in ALLOWED_HOSTS]
     app = str(Path(__file__).with_name("app.py"))
     cli.main(["run", app, f"--server.port={port}", *options], standalone_mode=False)
+
+
+def _warm_up() -> None:
+    """Import what the pages need before the server says that it is up: the first visitor would wait for it."""
+    for module in ("catalogue", "filters", "flow", "page", "pages", "tiles", "workbench"):
+        importlib.import_module(f"explorer.{module}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Images that are alike by the cosine of their embeddings: exact, over all embeddings or those of some images."""
+"""Images that are alike by the cosine of their embeddings: exact, over the first embeddings of the table."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,11 @@ from explorer import database
 from explorer.query import query
 from explorer.reading import Snapshot
 
-MOST = 100_000
-"""Embeddings that are compared: more would not be read within a second, so the first so many rows are."""
+MOST = 50_000
+"""Embeddings that are compared, the first so many of the table: 1,280 numbers each, read in one or two seconds."""
+
+AT_ONCE = 10_000
+"""Embeddings up to which a page looks without being asked."""
 
 SCHEMA = {"image_id": pl.String, "similarity": pl.Float64}
 

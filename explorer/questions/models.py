@@ -83,11 +83,14 @@ def ancestors(model_id: str) -> Query:
     return query(
         "with recursive up(depth, model_id, base, relation, family, seen) as ("
         "select 0, model_id, base_model_id, relation, family, [model_id] from gold_models where model_id = $id "
-        "union all select up.depth + 1, up.base, m.base_model_id, m.relation, m.family, "
-        "list_append(up.seen, up.base) "
-        "from up left join gold_models m on m.model_id = up.base "
-        "where up.base is not null and not list_contains(up.seen, up.base) and up.depth < 20) "
-        "select depth, model_id, lag(relation) over (order by depth) as relation, family from up order by depth",
+        "union all select up.depth + 1, m.model_id, m.base_model_id, m.relation, m.family, "
+        "list_append(up.seen, m.model_id) from up join gold_models m on m.model_id = up.base "
+        "where not list_contains(up.seen, m.model_id) and up.depth < 20), "
+        "unlisted as (select depth + 1, base, null, relation, null, null from up "
+        "where base is not null and base not in (select model_id from up)), "
+        "chain as (select * from up union all select * from unlisted) "
+        "select depth, model_id, lag(relation) over (order by depth) as relation, family "
+        "from chain order by depth",
         id=model_id,
     )
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from explorer.pages import places
+
 pytestmark = pytest.mark.browser
 
 SWITCHES = [
@@ -21,7 +23,8 @@ SWITCHES = [
     "--disable-sync",
 ]
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-TILES = ".st-key-tiles img"
+TILES = ".tile img"
+"""Thumbnails, in the shadow tree of the component that draws them."""
 BOXES = ", ".join(
     f'[data-testid="{name}"]' for name in ("stException", "stAlertContentError", "stAlertContentWarning")
 )
@@ -69,7 +72,7 @@ def spreads(tab: Page, most: int) -> list[float]:
 
 @pytest.mark.parametrize(
     ("path", "title"),
-    [("", "Forensics Lake"), ("models", "Models"), ("gallery", "Gallery"), ("evaluation", "Evaluation")],
+    [("", "Forensics Lake"), *[(place.name, place.title) for place in places() if place.name != "overview"]],
 )
 def test_a_page_opens_without_an_error_box_and_asks_no_other_host(explorer, tab, path, title):
     foreign: list[str] = []
@@ -81,10 +84,11 @@ def test_a_page_opens_without_an_error_box_and_asks_no_other_host(explorer, tab,
 
 
 def test_the_gallery_paints_at_least_twelve_thumbnails(explorer, tab):
-    visit(tab, f"{explorer.url}/gallery")
+    visit(tab, f"{explorer.url}/images")
     tab.wait_for_function(
-        "s => [...document.querySelectorAll(s)].filter(i => i.complete && i.naturalWidth > 0).length >= 12",
-        arg=TILES,
+        "() => { const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);"
+        "return [document, ...roots].flatMap(r => [...r.querySelectorAll('.tile img')])"
+        ".filter(i => i.complete && i.naturalWidth > 0).length >= 12; }"
     )
     # A loaded image may still be fading in, or its place still moving, when the screen is taken.
     deadline = time.monotonic() + 45
@@ -105,19 +109,29 @@ def test_a_hostile_name_and_prompt_run_nothing_and_load_nothing(explorer, tab):
     tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     requests: list[str] = []
     tab.on("request", lambda request: requests.append(request.url))
-    visit(tab, f"{explorer.url}/gallery")
-    tab.get_by_role("button", name="<img src=x").first.click()
-    tab.wait_for_selector("[role=dialog] img")
-    assert "![dot](http://192.0.2.1/dot.png) <script>" in tab.locator("[role=dialog]").inner_text()
+    visit(tab, f"{explorer.url}/images?maker=evil")
+    tab.locator(".tile").first.click()
+    tab.wait_for_url(lambda url: "/image?id=" in url)
+    tab.get_by_text("![dot](http://192.0.2.1/dot.png) <script>").wait_for()
     assert dialogs == []
     assert not [url for url in requests if "192.0.2.1" in url or url.endswith("/x")]
 
 
-def test_a_picked_image_is_in_the_address_and_leaves_it_when_closed(explorer, tab):
-    visit(tab, f"{explorer.url}/gallery?show=Fake")
-    tab.locator('.st-key-tiles [data-testid="stButton"] button').first.click()
-    tab.wait_for_url(lambda url: "image=" in url)
-    tab.wait_for_selector("[role=dialog] img")
-    tab.keyboard.press("Escape")
-    tab.wait_for_url(lambda url: "image=" not in url)
-    assert "show=Fake" in tab.url
+def test_a_picked_image_is_in_the_address_and_the_way_back_keeps_the_filters(explorer, tab):
+    visit(tab, f"{explorer.url}/images?show=Fake")
+    tab.locator(".tile").first.click()
+    tab.wait_for_url(lambda url: "/image?id=" in url)
+    tab.wait_for_selector('[data-testid="stImage"] img')
+    tab.go_back()
+    tab.wait_for_url(lambda url: "show=Fake" in url)
+    tab.wait_for_selector(TILES)
+
+
+def test_from_an_image_to_its_generator_and_its_root_in_two_more_clicks(explorer, tab):
+    visit(tab, f"{explorer.url}/images?maker=ink-watercolour")
+    tab.locator(".tile").first.click()
+    tab.get_by_role("link", name="Its generator").click()
+    tab.wait_for_url(lambda url: "/generators?generator=" in url)
+    tab.get_by_role("link", name="lab/tiny-sd").click()
+    tab.wait_for_url(lambda url: "/models?model=" in url)
+    tab.get_by_role("heading", name="lab/tiny-sd").wait_for()
