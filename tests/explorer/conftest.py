@@ -253,6 +253,15 @@ def features() -> Rows:
     ]
 
 
+def taught() -> Rows:
+    """Every second image as training row, the others as test row."""
+    kept = ("image_id", "label", "generator_id", "real_source", "format", "width", "height")
+    return [
+        {key: row[key] for key in kept} | {"split": "test" if at % 2 else "train", "position": at}
+        for at, row in enumerate(images())
+    ]
+
+
 def duplicates() -> Rows:
     first, second = images()[40]["image_id"], images()[41]["image_id"]
     return [{"image_id": min(first, second), "other_id": max(first, second), "distance": 3}]
@@ -321,7 +330,7 @@ def full_lake(tmp_path_factory: pytest.TempPathFactory) -> str:
         schemas.IMAGES: images(),
         schemas.THUMBNAILS: thumbnails(),
         schemas.REJECTS: rejects(),
-        schemas.TRAINING_SETS: [{"name": "demo", "version": 1, "created_at": NOON}],
+        schemas.training_rows("demo"): taught(),
         schemas.EVALUATIONS: evaluations(),
         schemas.PREDICTIONS: predictions(),
         schemas.GOLD_COUNTS: gold_counts(),
@@ -338,6 +347,10 @@ def full_lake(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     for table, rows in tables.items():
         snapshot.append(root, table, rows)
+    rows_version = snapshot.current_version(root, schemas.training_rows("demo"))
+    built = {"name": "demo", "version": 1, "created_at": NOON, "rows_version": rows_version, "counts": "{}"}
+    nothing = {"config": "{}", "table_versions": "{}", "audit": "{}"}
+    snapshot.append(root, schemas.TRAINING_SETS, [built | nothing])
     return root
 
 
