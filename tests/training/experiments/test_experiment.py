@@ -75,9 +75,8 @@ def test_metrics_follow_from_the_recorded_scores(ran):
 
     root = ran[0].settings.root
     row = snapshot.read(root, EXPERIMENT_SCORES).row(0, named=True)
-    ids = (
-        snapshot.read(root, EXPERIMENT_IMAGES).filter(pl.col("images") == row["images"])["image_ids"][0].to_list()
-    )
+    held = snapshot.read(root, EXPERIMENT_IMAGES).filter(pl.col("images") == row["images"])
+    ids = held["image_ids"][0].to_list()
     known = snapshot.read(root, IMAGES, columns=["image_id", "generator_id"])
     family = {name: (generator or "").partition("/")[0] for name, generator in known.iter_rows()}
     units = [family[name] for name in ids if family[name]]
