@@ -66,6 +66,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "generation.jobs.toy_world",
         "fill a lake with small trained generators, to rerun the paper's findings on a laptop",
     ),
+    "report": ("training.jobs.report", "write an experiment's report as one HTML file that needs nothing else"),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

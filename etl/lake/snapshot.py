@@ -6,7 +6,7 @@ table that uses them is refused.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -182,6 +182,19 @@ def replace(root: str, table: Table, rows: Sequence[Mapping[str, Any]], where: M
         predicate = " AND ".join(f"{column} = '{_quoted(value)}'" for column, value in where.items())
         target = deltalake.DeltaTable(address(root, table))
         deltalake.write_deltalake(target, _cast(table, offered), mode="overwrite", predicate=predicate)
+
+
+def write_chunks(root: str, table: Table, chunks: Iterable[Sequence[Mapping[str, Any]]], row_group: int) -> None:
+    """Append chunks of rows, a commit each, in row groups of `row_group` rows.
+
+    For tables that one process fills from scratch: keys are not looked for.
+    """
+    create(root, table)
+    properties = deltalake.WriterProperties(max_row_group_size=row_group)
+    for chunk in chunks:
+        target = deltalake.DeltaTable(address(root, table))
+        rows = _cast(table, pl.DataFrame(_arrow(table, chunk)))
+        deltalake.write_deltalake(target, rows, mode="append", writer_properties=properties)
 
 
 def create(root: str, table: Table) -> None:

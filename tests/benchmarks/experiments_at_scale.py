@@ -2,10 +2,10 @@
 
     python tests/benchmarks/experiments_at_scale.py --work FOLDER [--fakes 2700000]
 
-The catalogue has the paper's composition: 4,763 models of the Hub with 403 images each on average, 19 chosen by hand
-with 40,000, 11 commercial ones and 10 open ones for tests, in 4,803 generators; as many reals of 11 sources. Rows
-have no bytes. Each experiment of conf/experiments that is not a toy's is planned by `forensics experiment --dry_run`,
-in a process of its own: its seconds, its peak memory, its training sets, and what of them could not be chosen.
+The catalogue has the paper's composition, 4,803 generators: 4,763 models of the Hub with 403 images each, 19
+chosen by hand with 40,000, 11 commercial and 10 open ones for tests; as many reals of 11 sources. Rows have no
+bytes. Each experiment of conf/experiments that is not a toy's is planned by `forensics experiment --dry_run` in a
+process of its own: its seconds, its peak memory, its training sets, and what of them could not be chosen.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from training.experiments.arms import Arm
 from training.experiments.candidates import Candidates
 from training.experiments.deal import Deal, deals
 from training.experiments.design import Design
-from training.experiments.selection import Judged, Learnt
+from training.experiments.selection import Judged, Learnt, Prefer
 
 VERSION = 1
 """Of all that turns images into scores here; a change makes every cell anew."""
@@ -61,7 +61,7 @@ class Grid(NamedTuple):
         return [cell for one in self.chosen for cell in one.cells]
 
 
-def grid(candidates: Candidates, only: str | None = None) -> Grid:
+def grid(candidates: Candidates, only: str | None = None, prefer: Prefer | None = None) -> Grid:
     """Choose the images of every cell, seed by seed; `only` names a single cell.
 
     Raises NothingUsable for a hold-out that cannot be dealt, ConfigError for a cell that there is not.
@@ -75,7 +75,7 @@ def grid(candidates: Candidates, only: str | None = None) -> Grid:
             for cells in _training_sets(candidates, deal):
                 cells = tuple(cell for cell in cells if only in (None, cell.id))
                 if cells:
-                    _choose(candidates, deal, cells, tests, found)
+                    _choose(candidates, deal, cells, tests, found, prefer)
     if only and not found.chosen and not found.problems:
         raise ConfigError(f"--cell: there is no cell '{only}'; they are named ARM/x8/s1/f0/d0/DETECTOR")
     return found
@@ -132,12 +132,13 @@ def _choose(
     cells: tuple[Cell, ...],
     tests: dict[tuple[str, ...], dict[str, Judged]],
     found: Grid,
+    prefer: Prefer | None,
 ) -> None:
     first = cells[0]
     arm = candidates.design.arms[first.arm]
     needs_own = any(test.fakes.whose == "own" for test in candidates.design.tests.values())
     try:
-        learnt = selection.training_set(candidates, arm, first.x, deal, first.draw)
+        learnt = selection.training_set(candidates, arm, first.x, deal, first.draw, prefer)
         own = learnt.groups if needs_own else ()
         if own not in tests:
             tests[own] = selection.tests(candidates, deal, own)

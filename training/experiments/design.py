@@ -36,7 +36,8 @@ class TestFakes:
 
     __test__ = False
     whose: str = "held_out"
-    """kept generators of held-out groups (held_out), of those that the arm learnt (own), or any that meet where"""
+    """kept generators of held-out groups (held_out), of those that the arm learnt (own), of all (kept), or any
+    generators that meet where, of which then none is learnt"""
     images_per_generator: int = 64
     where: list[str] = field(default_factory=list)
     generators: int = 0
@@ -45,9 +46,11 @@ class TestFakes:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         sound = (
-            self.whose in ("held_out", "own", "any") and self.images_per_generator >= 1 and self.generators >= 0
+            self.whose in ("held_out", "own", "kept", "any")
+            and self.images_per_generator >= 1
+            and self.generators >= 0
         )
-        return [] if sound else ["whose must be held_out, own or any, and the numbers not negative"]
+        return [] if sound else ["whose must be held_out, own, kept or any, and the numbers not negative"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import polars as pl
 
 from training.experiments import cells, effects, records
 from training.experiments.design import Design
+from training.experiments.judging import COLUMNS
 from training.experiments.planning import Plan
 from training.experiments.points import Measured, points
 from training.experiments.settings import ExperimentSettings
@@ -36,6 +37,11 @@ class Outcome:
     @property
     def headline(self) -> Row | None:
         return next((row for row in self.effects if row["is_headline"]), None)
+
+    @property
+    def column(self) -> str:
+        """Of `experiment_units`, with the headline's metric"""
+        return COLUMNS[self.metric]
 
     @property
     def metric(self) -> str:

@@ -17,6 +17,7 @@ from training.experiments.features import FeatureSet, Ids, is_fixed
 from training.experiments.processing import Processing
 from training.experiments.selection import Judged, id_checksum
 from training.experiments.settings import ExperimentSettings
+from training.experiments.value import Valued
 from training.experiments.work import Task
 
 
@@ -51,7 +52,9 @@ def plan(settings: ExperimentSettings) -> Plan:
     begun = None if settings.newest else records.versions_of(settings.root, settings.name)
     versions = begun or pinned(settings.root)
     found = read(settings.root, design, versions)
-    chosen, problems = cells.grid(found, settings.cell)
+    adaptive = any(arm.fakes.strategy in ("value", "spread") for arm in design.arms.values())
+    prefer = Valued(settings, versions, found).prefer if adaptive and not settings.dry_run else None
+    chosen, problems = cells.grid(found, settings.cell, prefer)
     if not chosen:
         raise NothingUsable(
             f"no training set of {settings.name} can be chosen: {'; '.join(problems[:5])}"

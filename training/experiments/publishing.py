@@ -25,14 +25,20 @@ if TYPE_CHECKING:
 FOLDER = ".experiments"
 
 
-def folder(settings: ExperimentSettings) -> Path:
+def folder_of(root: str, name: str) -> Path:
     """Return where an experiment's files lie."""
-    return Path(settings.root).resolve() / FOLDER / settings.name
+    return Path(root).resolve() / FOLDER / name
+
+
+def record(settings: ExperimentSettings) -> None:
+    """Keep the configuration beside the figure, for the report."""
+    kept = json.dumps(as_dict(settings), sort_keys=True, indent=1)
+    write(folder_of(settings.root, settings.name) / "config.json", kept.encode())
 
 
 def figure_path(settings: ExperimentSettings) -> Path:
     """Return where its figure lies."""
-    return folder(settings) / "figure.svg"
+    return folder_of(settings.root, settings.name) / "figure.svg"
 
 
 def parent(plan: Plan) -> str | None:

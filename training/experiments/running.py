@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from etl.faults import fault_point
 from etl.lake.lock import table_lock
 from etl.lake.schemas import IMAGES
 from training import targets
-from training.experiments import features, planning, records, work
+from training.experiments import features, planning, records, trained, work
 from training.experiments.cells import Chosen
 from training.experiments.planning import Plan
 from training.experiments.work import Result
@@ -115,6 +116,11 @@ def _finished(
             yield from _taken(futures)
     while futures:
         yield from _taken(futures)
+    design = plan.settings.design
+    for one in to_do:
+        for cell in one.cells:
+            if not features.is_fixed(design.detector(cell.detector)):
+                yield replace(one, cells=(cell,)), [trained.run(plan, one, cell)]
 
 
 def _taken(futures: dict[Future[Any], Chosen]) -> Iterator[tuple[Chosen, list[Result]]]:

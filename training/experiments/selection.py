@@ -5,17 +5,20 @@ that choose alike choose the same.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
 
 from etl.errors import NothingUsable
 from training.experiments.arms import Arm, Fakes
-from training.experiments.candidates import Candidates, Ints, Mask
+from training.experiments.candidates import Candidates, Index, Ints, Mask
 from training.experiments.deal import Deal, draw, shuffled
 from training.experiments.design import Design, Test
+
+Prefer = Callable[[Fakes, list[int], list[int], Index, Deal, int], list[int]]
+"""From a base and further generators to the base and those that a strategy adds, in its order."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,12 @@ class Judged:
         return np.concatenate([self.fakes, self.reals])
 
 
-def training_set(candidates: Candidates, arm: Arm, x: float, deal: Deal, number: int) -> Learnt:
+def training_set(
+    candidates: Candidates, arm: Arm, x: float, deal: Deal, number: int, prefer: Prefer | None = None
+) -> Learnt:
     """Return what draw `number` of an arm learns at x, disjoint from all that tests of the fold judge.
 
+    `prefer` orders generators for strategies that look at images; without it (a dry run) their order is random.
     Raises NothingUsable where there is too little.
     """
     design, fakes = candidates.design, arm.at(x)
@@ -56,6 +62,10 @@ def training_set(candidates: Candidates, arm: Arm, x: float, deal: Deal, number:
     index = candidates.index(conditions)
     allowed = _allowed(deal, fakes.whose) & (index.counts > 0)
     chosen = _generators(candidates, fakes, allowed, index.counts, deal, number, each=_draws(arm, x) == 0)
+    if prefer and fakes.strategy in ("value", "spread"):
+        every = replace(fakes, generators=0, groups=0)
+        order = _generators(candidates, every, allowed, index.counts, deal, number, each=False)
+        chosen = prefer(fakes, order[: fakes.base], order[fakes.base :], index, deal, number)
     quotas = shares(index.counts[chosen], fakes.images, fakes.shortage, "fakes")
     names = candidates.column("generator_id")
     parts = [
@@ -242,7 +252,7 @@ def _judged(candidates: Candidates, test: Test, deal: Deal, own: tuple[str, ...]
         allowed = allowed & deal.held_out
     elif test.fakes.whose == "own":
         allowed = allowed & np.isin(np.array(candidates.column(design.group_by)), own)
-    if design.hold_out.generators and test.fakes.whose != "any":
+    if test.fakes.whose == "kept" or (design.hold_out.generators and test.fakes.whose != "any"):
         allowed = allowed & deal.kept
     names, units = candidates.column("generator_id"), candidates.column(test.unit)
     by_name = {names[at]: int(at) for at in np.flatnonzero(allowed)}

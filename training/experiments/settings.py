@@ -97,3 +97,20 @@ class ExperimentSettings:
         content["testing"] = self.processing if self.testing is None else self.testing
         content["effects"] = {name: {"name": name, **effect} for name, effect in self.effects.items()}
         return design(content, self.name or "experiment")
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Which experiment to report on."""
+
+    root: str = "lake"
+    """Folder of the lake"""
+    name: str = ""
+    """The experiment, as `forensics experiment` ran it; it may stand before the options"""
+    out: str | None = None
+    """The file to write; by default <root>/reports/NAME.html"""
+
+    def problems(self) -> list[str]:
+        """Name the values that are out of range."""
+        sound = self.name.replace("-", "").replace("_", "").isalnum()
+        return [] if sound else ["name must be that of an experiment: letters, digits, '-' and '_'"]

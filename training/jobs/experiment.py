@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for problem in planned.problems:
         print(f"experiment: {problem}", file=sys.stderr)
     parent = publishing.parent(planned)
+    if not settings.cell:
+        publishing.record(settings)
     ran = running.run(planned, parent)
     if settings.cell:
         for line in dry_run.cell_lines(ran.results, planned):

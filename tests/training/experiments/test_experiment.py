@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,8 +61,6 @@ def test_a_cell_by_itself_gives_the_same_scores_after_its_features_are_lost(ran,
     root = tmp_path / "lake"
     shutil.copytree(plan.settings.root, root)
     shutil.rmtree(Path(root) / ".experiments")
-    from dataclasses import replace
-
     alone = planning.plan(replace(plan.settings, root=str(root), cell=cell.cell.id))
     (again,) = running.run(alone, None).results
     assert again.scores["unseen"] == pytest.approx(cell.scores["unseen"], abs=1e-9)
@@ -84,3 +83,18 @@ def test_metrics_follow_from_the_recorded_scores(ran):
     rows = judging.by_unit(logits, units)
     recorded = snapshot.read(root, EXPERIMENTS).filter(pl.col("cell") == row["cell"])["metrics"][0]
     assert judging.means(rows) == pytest.approx(json.loads(recorded)["unseen"])
+
+
+def test_the_report_is_one_file_with_verdict_figure_and_escaped_words(ran, tmp_path):
+    from training.experiments import publishing, report
+    from training.experiments.settings import ReportSettings
+
+    settings = replace(ran[0].settings, question="Do <script>more</script> families help?")
+    publishing.record(settings)
+    page = report.write(ReportSettings(settings.root, settings.name, str(tmp_path / "tiny.html"))).read_text()
+    assert "&lt;script&gt;more" in page and "<script>" not in page
+    assert (
+        "data:image/svg+xml;base64," in page and "http" not in page.replace("http-equiv", "").split("base64,")[0]
+    )
+    assert any(verdict in page for verdict in ("Shown", "Not shown", "Contrary"))
+    assert "--cell families/x1/s1/f0/d0/linear_srm" in page
