@@ -67,6 +67,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "fill a lake with small trained generators, to rerun the paper's findings on a laptop",
     ),
     "report": ("training.jobs.report", "write an experiment's report as one HTML file that needs nothing else"),
+    "trends": (
+        "training.jobs.trends",
+        "lay a run's detection against lineage and release dates, and raise alarms for new generators",
+    ),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

@@ -1,6 +1,7 @@
 """Configuration of the commands about experiments."""
 
 from dataclasses import dataclass, field, fields
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -114,3 +115,38 @@ class ReportSettings:
         """Name the values that are out of range."""
         sound = self.name.replace("-", "").replace("_", "").isalnum()
         return [] if sound else ["name must be that of an experiment: letters, digits, '-' and '_'"]
+
+
+@dataclass(frozen=True)
+class TrendsSettings:
+    """Which scores to lay against lineage and release dates."""
+
+    root: str = "lake"
+    """Folder of the lake"""
+    run: str = ""
+    """MLflow run whose predictions are taken"""
+    collection: str = ""
+    """Collection, or NAME@VERSION/SPLIT of a training set, that `forensics evaluate` has judged by that run"""
+    training_set: str | None = None
+    """NAME@VERSION that the run learnt; by default as MLflow has it"""
+    fpr: float = 0.05
+    """Rate of false positives at which detection is measured, on the collection's reals"""
+    since: str = ""
+    """Generators released on this day (2025-01-31) or later count as new; by default those of the last 90 days"""
+
+    def problems(self) -> list[str]:
+        """Name the values that are out of range."""
+        rules = {
+            "run and collection must say which predictions": bool(self.run and self.collection),
+            "fpr must lie between 0 and 1": 0 < self.fpr < 1,
+            "since must be a day, as 2025-01-31": not self.since or _is_day(self.since),
+        }
+        return [problem for problem, holds in rules.items() if not holds]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

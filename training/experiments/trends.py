@@ -146,5 +146,6 @@ def _row(trend: str, name: str, place: float, own: Sequence[Rate]) -> dict[str, 
     return {
         "trend": trend, "bin": name, "position": None if math.isinf(place) else place, "metric": METRIC,
         "value": float(values.mean()), "ci_low": found[0] if found else None,
-        "ci_high": found[1] if found else None, "n_generators": len(own), "n_fake": sum(rate.fakes for rate in own),
+        "ci_high": found[1] if found else None, "n_generators": len(own),
+        "n_fake": sum(rate.fakes for rate in own),
     }  # fmt: skip

@@ -1,12 +1,16 @@
 """Lineage distance, release dates and alarms, on numbers that can be worked out by hand."""
 
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 import pytest
 
-from training.experiments import trends
+from etl.lake import snapshot
+from etl.lake.schemas import GOLD_ALARMS, IMAGES, PREDICTIONS
+from training.experiments import surveillance, trends
+from training.experiments.settings import TrendsSettings
 from training.experiments.trends import Rate
 
 BASES = {"tune": "base", "lora": "tune", "other": "base", "far": "elsewhere"}
@@ -71,3 +75,27 @@ def test_few_known_generators_raise_few_false_alarms():
         measured = [Rate(str(at), int(random.binomial(64, rate)), 64) for at, rate in enumerate(rates)]
         alarmed += trends.alarms(measured, {"0"}, 0, 0.05)[0]["alarm"]
     assert alarmed / 300 < 0.05
+
+
+def test_trends_of_a_run_are_written_once_from_its_predictions(tiny_world, tmp_path, monkeypatch):
+    root = str(tmp_path / "lake")
+    shutil.copytree(tiny_world, root)
+    images = snapshot.read(root, IMAGES, columns=["image_id", "label", "generator_id"])
+    rows = [
+        {
+            "run_id": "r", "image_id": image, "transform": "none", "collection": "tiny", "label": label,
+            "generator_id": generator, "logit": float(label and not (generator or "").startswith("tiles")),
+        }
+        for image, label, generator in images.iter_rows()
+    ]  # fmt: skip
+    snapshot.append(root, PREDICTIONS, rows)
+    monkeypatch.setattr(surveillance, "learnt_generators", lambda root, name: {"comb/model-0"})
+    settings = TrendsSettings(root, "r", "tiny", "any@1", since="2023-06-01")
+    found = surveillance.survey(settings, "any@1", datetime(2024, 1, 1, tzinfo=UTC))
+    values = {row["bin"]: row["value"] for row in found.trends if row["trend"] == trends.LINEAGE}
+    assert values["0"] == 1 and values["1"] == 1 and values[trends.UNRELATED] < 1
+    assert {row["family"] for row in found.alarms if row["alarm"]} == {"tiles"}
+    for _ in range(2):
+        surveillance.write(root, found)
+    assert snapshot.read(root, GOLD_ALARMS).height == 18
+    assert list(surveillance.lines(found))[-1] == "3 new generators, 3 alarms"
