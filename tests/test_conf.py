@@ -29,6 +29,16 @@ def test_a_shipped_recipe_loads_under_its_own_name(path, capsys):
     assert yaml.safe_load(capsys.readouterr().out)["name"] == path.stem
 
 
+@pytest.mark.parametrize("path", sorted((CONF / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_experiment_is_sound_under_its_own_name(path):
+    from etl.config import parse
+    from training.experiments.settings import ExperimentSettings
+
+    settings = parse(ExperimentSettings, ["--config", str(path)], "forensics experiment", "")
+    assert settings.name == path.stem
+    assert settings.design.effects and all(effect.minimum >= 0 for effect in settings.design.effects.values())
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_a_configuration_file_and_refuses_a_misspelt_key(verb, tmp_path):
     assert (CONF / f"{verb}.yaml").exists()

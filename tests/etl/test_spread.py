@@ -47,3 +47,20 @@ def test_fingerprints_tell_generators_apart_only_where_they_leave_different_mark
 def test_coverage_counts_kinds_and_their_members():
     assert coverage({"a", "never"}, {"a": 8, "b": 1, "c": 1}) == (pytest.approx(1 / 3), pytest.approx(0.8))
     assert coverage(set(), {}) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("n", "d"), [(15, 6), (6, 15), (64, 32)])
+def test_vendi_score_agrees_with_its_authors_package(n, d):
+    vendi = pytest.importorskip("vendi_score.vendi")
+    features = np.random.default_rng([n, d]).normal(size=(n, d)) + 0.3
+    assert vendi_score(features) == pytest.approx(vendi.score_X(features, q=1), rel=1e-6)
+    assert vendi_score(features, order=2) == pytest.approx(vendi.score_X(features, q=2), rel=1e-6)
+
+
+def test_hill_numbers_agree_with_scikit_bio_on_random_counts():
+    alpha = pytest.importorskip("skbio.diversity.alpha")
+    random = np.random.default_rng(11)
+    for kinds in (1, 2, 7, 40):
+        counts = random.integers(0, 50, kinds) + (np.arange(kinds) == 0)
+        for order in (0, 1, 2, 3):
+            assert hill_number(counts.tolist(), order) == pytest.approx(alpha.hill(counts, order=order), rel=1e-9)

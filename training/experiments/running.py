@@ -1,6 +1,7 @@
 """Running an experiment: features first, then cell after cell in processes, each written as it is done."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +22,8 @@ from training.experiments.cells import Chosen
 from training.experiments.planning import Plan
 from training.experiments.work import Result
 
-_FLUSH_SECONDS = 20.0
-"""Between writes: what a kill can cost."""
+_FLUSH_SECONDS = float(os.environ.get("FORENSICS_FLUSH_SECONDS", "20"))
+"""Between writes: what a kill can cost. The variable is for tests."""
 _MOST_UNDER_WAY = 8
 _SAY_SECONDS = 15.0
 """Between lines of progress where nobody watches."""

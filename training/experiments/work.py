@@ -9,9 +9,13 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from etl.statistics.spread import vendi_score
 from training.experiments import judging, linear
 from training.experiments.cells import Cell
 from training.experiments.features import FeatureSet, Ids, load
+
+_MOST_ROWS = 1000
+"""Fakes whose kinds are counted: each is a row of a matrix whose eigenvalues are taken."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,17 @@ def _fitted(task: Task, cell: Cell) -> Result:
     rows = load(training.folder).of(np.concatenate([task.fakes, task.reals]))
     labels = np.repeat([1, 0], [len(task.fakes), len(task.reals)])
     weights, bias = linear.fit(rows, labels, c)
-    result = Result(cell)
+    shown = rows[: len(task.fakes)][:_MOST_ROWS]
+    result = Result(cell, diversity={"vendi": vendi_score(standardised(shown))})
     for name, (ids, units) in task.tests.items():
         result.scores[name] = linear.logits(load(testing[name].folder).of(ids), weights, bias)
         result.units[name] = judging.by_unit(result.scores[name], units)
     return result
+
+
+def standardised(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return features less their mean, each divided by its spread: raw ones all point the same way."""
+    wide = rows.astype(np.float64)
+    spread = wide.std(0)
+    found: NDArray[np.float64] = (wide - wide.mean(0)) / np.where(spread > 1e-9, spread, 1.0)
+    return found
