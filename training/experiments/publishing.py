@@ -1,6 +1,7 @@
 """An experiment outside its tables: a run in MLflow with a child a point and seed, and the figure's file."""
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ def figure_path(settings: ExperimentSettings) -> Path:
     return folder_of(settings.root, settings.name) / "figure.svg"
 
 
+def _tag(effect: str, detector: str) -> str:
+    """Return an effect's name as MLflow takes it: letters, digits, and few signs."""
+    return re.sub(r"[^\w\-. :/]", "", f"{effect} {detector}")
+
+
 def parent(plan: Plan) -> str | None:
     """Return the id of the experiment's run in MLflow, begun where there is none; None where MLflow is away."""
     if not plan.to_do:
@@ -76,7 +82,7 @@ def publish(plan: Plan, outcome: Outcome, ran_anything: bool) -> None:
                 child = tracker.start_child(run, name, {"run_key": key}, params)
                 tracker.log(child, history)
                 tracker.end(child, "FINISHED")
-        tracker.tag(run, {row["effect"] + " " + row["detector"]: row["verdict"] for row in outcome.effects})
+        tracker.tag(run, {_tag(row["effect"], row["detector"]): row["verdict"] for row in outcome.effects})
         with tempfile.TemporaryDirectory() as held:
             write(Path(held) / "figure.svg", drawn)
             effects = json.dumps(outcome.effects, indent=1, default=str)
