@@ -221,7 +221,7 @@ TITLES = {
     "format": "File format",
     "real_source": "Source of reals",
     "source": "Ingested from",
-    "licence": "Licence of the image",
+    "licence": "Licence",
     "generator_licence": "Licence of the generator",
     "kind": "Kind of generator",
     "root_model_id": "Root model",

@@ -24,11 +24,12 @@ def facet(column: str, place: Any) -> str | None:
     return filters.choice(page.title_of(column), values, column, counts, place)
 
 
-top = st.columns([3, 4, 4, 4], vertical_alignment="bottom")
+top = st.columns([5, 6], vertical_alignment="bottom")
+second = st.columns(2, vertical_alignment="bottom")
 label = filters.one_of("Show", KINDS, "show", top[0])
-prompt = filters.words("Words of the prompt", "prompt", "a lighthouse", top[1])
-maker = filters.words("Generator or source", "maker", "part of its name", top[2])
-order = filters.one_of("Order", {name: name for name in images.ORDERS}, "order", top[3])
+prompt = filters.words("Words of the prompt", "prompt", "a lighthouse", second[0])
+maker = filters.words("Generator or source", "maker", "part of its name", second[1])
+order = filters.one_of("Order", {name: name for name in images.ORDERS}, "order", top[1])
 with st.expander("More filters", icon=":material/tune:", expanded=any(st.query_params.get(f) for f in FACETS)):
     cells = st.columns(4)
     chosen = {column: facet(column, cells[n % 4]) for n, column in enumerate(FACETS)}

@@ -41,7 +41,7 @@ def facet(column: str, place: Any) -> str | None:
     return filters.choice(page.title_of(column), rows["value"].to_list(), column, counts, place)
 
 
-top = st.columns([4, 3, 3], vertical_alignment="bottom")
+top = st.columns([3, 3, 4], vertical_alignment="bottom")
 words = filters.words("Name", "name", "part of a name", top[0])
 eligible = filters.one_of("Eligibility", STATES, "eligibility", top[1])
 order = filters.one_of("Order", {name: name for name in list(models.ORDERS)[:3]}, "order", top[2])

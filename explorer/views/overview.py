@@ -39,7 +39,7 @@ st.caption(
     f"This lake lies at {page.plain(page.root())}."
 )
 held = page.rows(lake, questions.totals()).row(0, named=True)
-with st.grid(8, min_column_width=120):
+with st.grid(4, min_column_width=150):
     for title, (column, meaning) in FIGURES.items():
         st.metric(title, f"{held[column]:,}", help=meaning, border=True)
 page.queries(questions.totals())

@@ -201,8 +201,8 @@ def image_tables(
     images: pl.DataFrame, generators: pl.DataFrame, thumbnails: int, dice: np.random.Generator
 ) -> list[tuple[Table, pl.DataFrame]]:
     pictures = [picture(n) for n in range(200)]
-    shown = images.gather(np.sort(dice.choice(images.height, thumbnails, replace=False)))
-    chosen = pl.Series([pictures[n] for n in dice.integers(0, 200, thumbnails)], dtype=pl.Binary)
+    shown = images.head(thumbnails)  # in the gallery's order, so that they are of all generators
+    chosen = pl.Series([pictures[n] for n in dice.integers(0, 200, shown.height)], dtype=pl.Binary)
     shown = shown.with_columns(jpeg=chosen).sort("generator_id", "image_id")
     plain = images.join(shown.select("image_id", bytes="jpeg"), on="image_id", how="left", maintain_order="left")
     made = images.filter(pl.col("label") == 1).group_by("generator_id").agg(pl.len().alias("images"))
