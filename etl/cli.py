@@ -77,6 +77,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "compact and cluster the tables, and delete files that no one needs any more",
     ),
     "repair": ("etl.jobs.repair", "find what kills and disks left in the lake, and mend it"),
+    "run": ("etl.jobs.run", "run a pipeline of verbs, such as conf/pipelines/daily.yaml"),
     "explore": ("explorer.launch", "open the explorer on the loopback"),
     "mlflow": ("training.jobs.mlflow_ui", "open MLflow's interface on the loopback"),
 }
