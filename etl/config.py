@@ -16,6 +16,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from etl.errors import ConfigError
+from etl.lake import storage
 
 Config = TypeVar("Config")
 
@@ -27,7 +28,8 @@ def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description:
 
     The command line overrides the file, wherever --config stands in it. Raises ConfigError with every unknown key
     and bad type; when there are none, with every value out of range. `--help` and `--print-config` print and
-    exit 0.
+    exit 0. Where `root` lies in an object store, the store is asked for its bucket: raises StorageRefused and
+    StorageUnreachable.
     """
     paths, words = _without_config(list(sys.argv[1:] if argv is None else argv))
     words = _with_values(
@@ -51,6 +53,7 @@ def parse(cls: type[Config], argv: Sequence[str] | None, prog: str, description:
     problems += built.problems() if hasattr(built, "problems") else []
     if problems:
         raise ConfigError(problems)
+    storage.require(getattr(built, "root", ""))
     return built
 
 

@@ -114,6 +114,22 @@ class LockHeld(ForensicsError):
     exit_code = 5
 
 
+class LeaseLost(ForensicsError):
+    """A lease on a table in an object store ended while its holder wrote, and another process took it."""
+
+    exit_code = 5
+
+
+class StorageRefused(ForensicsError):
+    """An object store does not let us in, or has no such bucket."""
+
+    exit_code = 2
+
+
+class StorageUnreachable(ForensicsError):
+    """An object store does not answer, or failed during a read or a write."""
+
+
 class SchemaMismatch(ForensicsError):
     """Rows offered to a table do not have the table's columns; the message lists both."""
 

@@ -14,8 +14,8 @@ import polars as pl
 from pyspark.sql.types import ArrayType, DataType, StructType
 
 from etl.errors import TableDamaged, VersionGone
-from etl.lake.lock import is_local
 from etl.lake.schemas import Table
+from etl.lake.storage import is_local
 from explorer.query import Query
 from explorer.reading import Snapshot
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from etl.command import run
 from etl.config import parse
 from etl.errors import LakeMissing, PortInUse
-from etl.lake.lock import is_local
 from etl.lake.schemas import TABLES
 from etl.lake.snapshot import exists
+from etl.lake.storage import is_local
 from explorer.settings import ROOT_VARIABLE, ExploreConfig
 
 ADDRESS = "127.0.0.1"

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from etl.errors import LakeMissing
 from etl.lake import schemas, snapshot
-from etl.lake.lock import is_local
 from etl.lake.schemas import Table
+from etl.lake.storage import is_local
 
 WRITERS: dict[str, str] = {
     schemas.HUB_RECORDS.name: "crawl",

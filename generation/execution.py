@@ -11,13 +11,12 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from etl.errors import LockHeld
-from etl.lake import snapshot
+from etl.lake import snapshot, storage
 from etl.lake.lock import table_lock
 from etl.lake.schemas import GENERATION_ATTEMPTS, REJECTS
 from generation.attempts import LONGEST_WAIT_SECONDS, STAGE, Outcome, decide, rejects, row
@@ -99,7 +98,7 @@ def start_workers(settings: GenerateSettings) -> Workers:
     """Return the places in which models run: one a GPU, or one a core. Raises ConfigError where a GPU lacks."""
     device, at_a_time = places(settings.device, settings.workers)
     disk = DiskBudget(int(settings.max_disk_gb * 1e9))
-    return Workers(device, at_a_time, Path(settings.root).resolve() / "landing" / "home", disk)
+    return Workers(device, at_a_time, storage.workplace(settings.root) / "landing" / "home", disk)
 
 
 def carry_out(
@@ -138,7 +137,10 @@ def try_generator(
         with _alone(settings.root, slug(generator_id), settings.deadline_seconds, workers):
             done = landing.there(request.request_id for request in wanted)
             left = tuple(request for request in wanted if request.request_id not in done)
-            outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
+            try:
+                outcome = run_model(task, left, landing, settings, workers) if left else _completed(generator_id)
+            finally:
+                landing.close()
             return replace(outcome, images=outcome.images + len(done))
     except Exception as error:
         message = plain(f"{type(error).__name__}: {error}")
@@ -163,8 +165,8 @@ def _alone(root: str, folder: str, seconds: float, workers: Workers) -> Iterator
 
 def sweep(root: str) -> None:
     """Remove what a kill left: models' homes, and downloads but for those that are still worked at elsewhere."""
-    shutil.rmtree(Path(root).resolve() / "landing" / "home", ignore_errors=True)
-    for folder in (Path(root).resolve() / "landing" / "downloads").glob("*"):
+    shutil.rmtree(storage.workplace(root) / "landing" / "home", ignore_errors=True)
+    for folder in (storage.workplace(root) / "landing" / "downloads").glob("*"):
         with contextlib.suppress(LockHeld), table_lock(root, _lock_of(folder.name)):
             shutil.rmtree(folder, ignore_errors=True)
 

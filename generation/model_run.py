@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.lake.storage import workplace
 from generation.attempts import Outcome
 from generation.batches import LARGEST
 from generation.child import FACTS, Job
@@ -53,7 +54,7 @@ def run_model(
     The model's files lie in a folder of their own under <root>/landing/downloads and are deleted at the end.
     """
     started, clock, landed = datetime.now(UTC), time.monotonic(), _Landed()
-    folder = Path(settings.root).resolve() / "landing" / "downloads" / slug(task.generator.generator_id)
+    folder = workplace(settings.root) / "landing" / "downloads" / slug(task.generator.generator_id)
     code: Code | None
     try:
         code, message = _run(task, wanted, landing, settings, workers, folder, landed)

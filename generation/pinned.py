@@ -11,11 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from etl import durable
 from etl.errors import ConfigError
+from etl.lake.folder import Folder, folder
 from generation.hints import Hints
 from generation.inputs import wanted_generators
 from generation.plan import Generator, Plan, make_plan, takes_prompts
@@ -72,17 +71,18 @@ def pinned_plan(settings: GenerateSettings, now: datetime) -> Plan:
 
 def read(root: str, plan: str) -> Pinned | None:
     """Return what a plan was begun with; None for one that was not. Raises ConfigError for a damaged file."""
-    path = _path(root, plan)
-    if not path.exists():
-        return None
+    place = _place(root, plan)
     try:
-        said = json.loads(gzip.decompress(path.read_bytes()))
+        content = place.read(FILE)
+        if content is None:
+            return None
+        said = json.loads(gzip.decompress(content))
         generators = [generator_of(one) for one in said["generators"]]
         prompts = tuple(Prompt(*one) for one in said["prompts"])
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise ConfigError(
-            f"{path} cannot be read ({type(error).__name__}), and with it the inputs of the plan's begin: give "
-            "--plan another name, or remove that file to go on with the inputs of today"
+            f"{place.address(FILE)} cannot be read ({type(error).__name__}), and with it the inputs of the plan's "
+            "begin: give --plan another name, or remove that file to go on with the inputs of today"
         ) from None
     return Pinned(said["settings"], {one.generator_id: one for one in generators}, prompts)
 
@@ -149,8 +149,8 @@ def _write(root: str, plan: str, pinned: Pinned) -> None:
         "generators": [asdict(generator) for generator in pinned.generators.values()],
         "prompts": pinned.prompts,
     }
-    durable.write(_path(root, plan), gzip.compress(json.dumps(said).encode(), mtime=0))
+    _place(root, plan).write(FILE, gzip.compress(json.dumps(said).encode(), mtime=0))
 
 
-def _path(root: str, plan: str) -> Path:
-    return Path(root).resolve() / "landing" / "images" / plan / FILE
+def _place(root: str, plan: str) -> Folder:
+    return folder(root, "landing", "images", plan)

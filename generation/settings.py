@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from etl.lake.lock import is_local
+from etl.lake.storage import is_local
 from generation.assignment import SCHEMES
 from generation.defaults import SCHEDULERS
 from generation.encoding import SUBSAMPLINGS, SUFFIXES
@@ -22,7 +22,7 @@ class GenerateSettings:
     """Which images to make, and how."""
 
     root: str = "lake"
-    """folder of the lake; images are landed under <root>/landing/images"""
+    """where the lake lies; images are landed under <root>/landing/images"""
     endpoint: str = "https://huggingface.co"
     """the Hub to download models from"""
     plan: str | None = None
@@ -97,7 +97,7 @@ class GenerateSettings:
     """wait before such a second try, once all else is done; doubled before each further one"""
     driver: str = "pool"
     """`pool`: processes of this machine; `spark`: tasks of Spark, a model each, on the GPU that Spark gives it or
-    else on the CPU; root must then be a folder that all nodes share"""
+    else on the CPU; root must then be one that all nodes see"""
     wave_size: int = 64
     """models between two commits of --driver spark; some times as many as tasks run at once"""
     status: bool = False
@@ -106,8 +106,6 @@ class GenerateSettings:
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
         found = []
-        if not is_local(self.root):
-            found.append("--root must be a local folder for generation; its landing can be copied elsewhere")
         address = urlsplit(self.endpoint)
         if address.scheme not in ("http", "https") or not address.netloc:
             found.append(f"--endpoint must be an http(s) address, not '{self.endpoint}'")

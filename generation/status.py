@@ -4,12 +4,11 @@ Numbers of images come from the landing, which a kill leaves ahead of the table 
 is gone, from that table.
 """
 
-from pathlib import Path
-
 import polars as pl
 
 from etl.errors import NothingUsable
 from etl.lake import snapshot
+from etl.lake.folder import folder
 from etl.lake.schemas import GENERATION_ATTEMPTS, PLANS, Table
 from generation.landing import RECORDS
 from generation.ledger import Ledger, ledger
@@ -45,8 +44,9 @@ def report(root: str, plan: str | None, max_attempts: int, workers: int) -> list
 
 def landed(root: str, plan_id: str) -> dict[str, int]:
     """Return how many images lie in each folder of a plan's landing: complete lines of its records."""
-    manifests = (Path(root) / "landing" / "images" / plan_id).glob(f"*/{RECORDS}")
-    return {manifest.parent.name: manifest.read_bytes().count(b"\n") for manifest in manifests}
+    plan = folder(root, "landing", "images", plan_id)
+    found = {place: plan.read(f"{place}/{RECORDS}") for place in plan.folders()}
+    return {place: content.count(b"\n") for place, content in found.items() if content is not None}
 
 
 def headline(found: Ledger) -> str:

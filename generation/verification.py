@@ -12,11 +12,12 @@ import polars as pl
 from etl.errors import ConfigError, NothingUsable
 from etl.images.sources import complete_lines
 from etl.lake import snapshot
+from etl.lake.folder import folder
 from etl.lake.schemas import IMAGES
 from generation.comparison import Result, Row, Verdict, compared, result
 from generation.failures import OF_IMAGE, Code
 from generation.inputs import planned_generators
-from generation.landing import RECORDS, Landing
+from generation.landing import RECORDS, Landing, slug
 from generation.model_run import run_model
 from generation.pinned import read
 from generation.plan import Generator, ModelTask, Request
@@ -133,7 +134,8 @@ def _verified(group: Group, settings: VerifySettings, folder: Path, workers: Wor
     landing = Landing(run.root, "verify", group.generator.generator_id)
     outcome = run_model(ModelTask(group.generator, planned), wanted, landing, run, workers)
     manifest = landing.folder / RECORDS
-    records = {line.get("request_id"): line for line in complete_lines(manifest)} if manifest.exists() else {}
+    lines = complete_lines(manifest.read_bytes() if manifest.exists() else b"")
+    records = {line.get("request_id"): line for line in lines}
     results = []
     for row, request in group.images:
         if record := records.get(request.request_id):
@@ -193,6 +195,6 @@ def _lacking(generator: Generator) -> str:
 
 def _record(root: str, row: Row) -> Row:
     """Return the image's line in the records of its landing; empty where they are gone."""
-    manifest = Landing(root, row["source"], row["generator_id"]).folder / RECORDS
-    lines = complete_lines(manifest) if manifest.is_file() else iter(())
+    place = folder(root, "landing", "images", row["source"], slug(row["generator_id"]))
+    lines = complete_lines(place.read(RECORDS) or b"")
     return next((line for line in lines if line.get("request_id") == row["request_id"]), {})

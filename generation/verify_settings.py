@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from etl.lake.lock import is_local
+from etl.lake.storage import is_local
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Carrying a plan out on Spark: waves of generators, one task each, the rows of a wave committed by the driver.
 
 A task does what a thread of the embedded pool does (`execution.try_generator`), so that a plan can be begun by one
-and finished by the other. Images land under the same root, which all nodes must share; only outcomes travel
+and finished by the other. Images land under the same root, which all nodes must see; only outcomes travel
 through Spark. A task whose executor is lost is tried again by Spark and goes on from what has landed.
 """
 
@@ -26,6 +26,7 @@ from pyspark.sql import functions as F
 from tqdm import tqdm
 
 from etl.errors import ConfigError, WaveLost
+from etl.lake import storage
 from etl.lake.schemas import GENERATION_ATTEMPTS
 from generation.attempts import Outcome
 from generation.devices import Device
@@ -120,7 +121,8 @@ def _try(
     plan_id: str, task: ModelTask, wanted: Sequence[Request], settings: GenerateSettings, losses: int
 ) -> Outcome:
     """Try a generator on an executor. Raises ConfigError where the node does not see the driver's lake."""
-    if not (Path(settings.root) / ".locks" / f"{GENERATION_ATTEMPTS.name}.lock").exists():
+    shared = Path(settings.root) / ".locks" / f"{GENERATION_ATTEMPTS.name}.lock"
+    if storage.is_local(settings.root) and not shared.exists():
         raise ConfigError(f"the lake at {settings.root} is not on {socket.gethostname()}; all nodes must share it")
     generator_id = task.generator.generator_id
     if TaskContext.get().attemptNumber() >= losses:
@@ -151,11 +153,12 @@ def _started(device: Device, home: Path, disk_bytes: int) -> Workers:
 def _with_absolute_folders(settings: GenerateSettings) -> GenerateSettings:
     """Return the settings for executors, which work in folders of their own."""
     scorer = settings.nsfw_scorer and str(Path(settings.nsfw_scorer).resolve())
-    return replace(settings, root=str(Path(settings.root).resolve()), nsfw_scorer=scorer)
+    root = str(Path(settings.root).resolve()) if storage.is_local(settings.root) else settings.root
+    return replace(settings, root=root, nsfw_scorer=scorer)
 
 
 def _homes(settings: GenerateSettings) -> Path:
-    return Path(settings.root) / "landing" / "home"
+    return storage.workplace(settings.root) / "landing" / "home"
 
 
 def _said(outcome: Outcome) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from etl.lake.lock import is_local
+from training.mlflow_server import NEEDS_SERVER, has_place
 
 POOLS = ("all", "matched", "paired")
 FORMATS = ("table", "csv", "json")
@@ -52,7 +52,7 @@ class EvaluateSettings:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         rules = {
-            "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
+            NEEDS_SERVER: has_place(self.root),
             "run and run_id must not name two runs": not (self.run and self.run_id) or self.run == self.run_id,
             "pool must be all, matched or paired": self.pool in POOLS,
             "batch_size must be 1 or more": self.batch_size >= 1,

@@ -41,7 +41,7 @@ def _by_spark(settings: TrainSettings, words: list[str]) -> None:
 
     from etl.lake.session import session
 
-    with session("train", f"local[{settings.processes}]"):
+    with session("train", f"local[{settings.processes}]", settings.root):
         on_cuda = settings.device != "cpu" and torch.cuda.is_available()
         distributor = TorchDistributor(settings.processes, local_mode=False, use_gpu=on_cuda)
         os.environ.update(_environment())

@@ -17,10 +17,11 @@ from petastorm.reader import Reader
 from petastorm.workers_pool.dummy_pool import DummyPool
 from petastorm.workers_pool.ventilator import Ventilator
 
-from training.splits import RowGroup, local_path
+from etl.lake import storage
+from training.splits import RowGroup, is_on_disk, local_path
 
 # Petastorm uses what pyarrow 14, the newest that it works with, deprecates.
-warnings.filterwarnings("ignore", category=FutureWarning, module="petastorm")
+warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm|training\.reader")
 
 COLUMNS = ("image_id", "bytes", "format", "width", "height", "label", "split")
 
@@ -32,7 +33,7 @@ class PlannedReader(Reader):
         files = sorted({group.file for group in groups})
         self._planned = [(local_path(group.file), group.number) for group in groups]
         super().__init__(
-            FilesystemResolver(files[0]).filesystem(),
+            _file_system(files[0]),
             [local_path(file) for file in files],
             schema_fields=[f"^{column}$" for column in columns],
             reader_pool=DummyPool(),
@@ -56,6 +57,16 @@ class PlannedReader(Reader):
             for index in row_group_indexes
         ]
         return _AllAtOnce(self._workers_pool.ventilate, items)
+
+
+def _file_system(file: str) -> Any:
+    """Return the file system of a table's file, of the kind that Petastorm's way of reading needs."""
+    if is_on_disk(file):
+        return FilesystemResolver(file).filesystem()
+    # With fsspec's own, pyarrow takes its new reader, which Petastorm does not know.
+    from pyarrow.filesystem import S3FSWrapper
+
+    return S3FSWrapper(storage.file_system())
 
 
 class _AllAtOnce(Ventilator):

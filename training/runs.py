@@ -11,9 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from etl import durable
 from etl.config import as_dict
 from etl.errors import ConfigError
 from etl.faults import fault_point
+from etl.lake import storage
+from etl.lake.folder import folder
 from etl.lake.lock import table_lock
 from training import artifacts, checkpoint, detectors, loop, sets, weights
 from training.augmentations import TestTransform, TrainTransform
@@ -28,6 +31,27 @@ CHECKPOINT = "checkpoint.safetensors"
 ARTIFACTS = "artifacts"
 _NO_INFLUENCE = ("root", "version", "experiment", "deadline_seconds", "checkpoint_steps", "launcher", "register")
 """Settings that do not change what a run computes; the training set's version enters its key by itself."""
+
+
+class Kept:
+    """A run's checkpoint in its lake's object store, for other machines to go on from; on disk it is there."""
+
+    def __init__(self, root: str, key: str):
+        self._folder = None if storage.is_local(root) else folder(root, ".training", key)
+
+    def fetch(self, path: Path) -> None:
+        if self._folder is not None:
+            path.unlink(missing_ok=True)  # this machine's may be older
+            if (content := self._folder.read(CHECKPOINT)) is not None:
+                durable.write(path, content)
+
+    def store(self, path: Path) -> None:
+        if self._folder is not None:
+            self._folder.write(CHECKPOINT, path.read_bytes())
+
+    def remove(self) -> None:
+        if self._folder is not None:
+            self._folder.remove(CHECKPOINT)
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,7 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
     size = detectors.input_size(settings.detector, settings.input_size)
     training_set = sets.find(settings.root, settings.training_set, settings.version)
     key = run_key(settings, training_set)
-    work = Path(settings.root).resolve() / ".training" / key
+    work, kept = storage.workplace(settings.root) / ".training" / key, Kept(settings.root, key)
     with contextlib.ExitStack() as held:
         log = None
         if world.leads:
@@ -68,6 +92,7 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
         finished = world.gathered(log.finished if log else None)[0]
         if finished:
             shutil.rmtree(work, ignore_errors=True)  # left by a kill just after the run was marked
+            kept.remove()
             return Trained(finished, True, {})
         splits = _splits(settings.root, training_set)
         if settings.patience and not splits[1].rows:
@@ -77,14 +102,16 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
         ).to(device)
         loop.leave_a_core_to_the_loader(device)
         trainee = loop.new_trainee(model, settings)
+        kept.fetch(work / CHECKPOINT)
         checkpoint.restore(work / CHECKPOINT, trainee)
         with log.marked_when_broken() if log else contextlib.nullcontext():
-            _fit(trainee, settings, splits, log, work / CHECKPOINT, world)
+            _fit(trainee, settings, splits, log, work / CHECKPOINT, kept, world)
             if log is None:
                 return Trained("", False, {})
             artifacts.write(work / ARTIFACTS, trainee, settings, training_set, splits)
             log.finish(trainee.history, work / ARTIFACTS)
         shutil.rmtree(work)
+        kept.remove()
         return Trained(log.run_id, False, last(trainee))
 
 
@@ -101,6 +128,7 @@ def _fit(
     splits: tuple[Split, Split],
     log: RunLog | None,
     path: Path,
+    kept: Kept,
     world: World,
 ) -> None:
     """Train; where a checkpoint is due the leading process writes it, then logs the curves so far."""
@@ -130,6 +158,7 @@ def _fit(
         if log is None:
             continue
         checkpoint.save(path, trainee)
+        kept.store(path)
         fault_point("train:after-checkpoint")
         log.add(trainee.history)
         if trainee.batch == 0:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from etl.lake.lock import is_local
+from training.mlflow_server import NEEDS_SERVER, has_place
 
 EXTRA_AUGMENTATIONS = ("blur", "noise", "colour", "webp", "social", "messenger", "screenshot")
 
@@ -69,7 +69,7 @@ class TrainSettings:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         rules = {
-            "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
+            NEEDS_SERVER: has_place(self.root),
             "epochs must be 1 or more, or 0 with --weights": self.epochs >= (0 if self.weights else 1),
             "batch_size must be 1 or more": self.batch_size >= 1,
             f"extra_augmentations knows {', '.join(EXTRA_AUGMENTATIONS)}": not (
@@ -128,7 +128,6 @@ class MlflowSettings:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         rules = {
-            "root must be a folder of this machine, since MLflow's SQLite file lies in it": is_local(self.root),
             "port must be from 1 to 65535": 1 <= self.port <= 65535,
         }
         return [problem for problem, holds in rules.items() if not holds]

@@ -7,14 +7,14 @@ split; of a mixed one, the loader drops the rows of other splits, and here is co
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import NothingUsable, TableDamaged
-from etl.lake import snapshot
+from etl.lake import snapshot, storage
 from etl.lake.schemas import Table
 from training.errors import RowsLost, SplitsOverlap
 
@@ -101,7 +101,7 @@ def _row_groups(file: str, split: str) -> Iterator[RowGroup]:
 def _opened(file: str) -> Iterator[pq.ParquetFile]:
     """Open a file of the table. Raises TableDamaged where it is missing or cannot be read."""
     try:
-        with open(local_path(file), "rb") as source:
+        with _source(file) as source:
             yield pq.ParquetFile(source)
     except (OSError, pa.ArrowException) as error:
         raise TableDamaged(
@@ -110,6 +110,16 @@ def _opened(file: str) -> Iterator[pq.ParquetFile]:
         ) from error
 
 
+def _source(file: str) -> Any:
+    path = local_path(file)
+    return open(path, "rb") if is_on_disk(file) else storage.file_system().open(path, "rb")
+
+
+def is_on_disk(url: str) -> bool:
+    """Whether a file of a table lies in a folder and not in an object store."""
+    return url.startswith("file://")
+
+
 def local_path(url: str) -> str:
-    """Return the path behind a file:// URL as it is: Delta leaves no character to decode."""
-    return url.removeprefix("file://")
+    """Return the path behind a URL, as its file system takes it: Delta leaves no character to decode."""
+    return url.partition("://")[2]

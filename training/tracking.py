@@ -1,4 +1,5 @@
-"""Runs in MLflow: SQLite at <root>/mlflow.db, files under <root>/mlartifacts. The only importer of MLflow.
+"""Runs in MLflow: SQLite at <root>/mlflow.db, files under <root>/mlartifacts, or a server that
+MLFLOW_TRACKING_URI names. The only importer of MLflow.
 
 A run is found by its tag `run_key`, a hash of what it computes, so that a rerun adds nothing and an interrupted
 run goes on under its id.
@@ -13,18 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from training.mlflow_server import ARTIFACTS, DATABASE, NO_TELEMETRY, database_uri
+from training.mlflow_server import ARTIFACTS, DATABASE, NEEDS_SERVER, NO_TELEMETRY, database_uri, server
 
 os.environ.update(NO_TELEMETRY)  # before the import of MLflow
+# Training does not wait for a server that is away: by default each call is tried for four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl.errors import LakeMissing, NothingUsable
+from etl.errors import ConfigError, LakeMissing, NothingUsable
+from etl.lake import storage
 from etl.lake.lock import table_lock
 from training.checkpoint import Measurement
 from training.errors import TrackingUnavailable
@@ -58,13 +65,18 @@ class Tracker:
     """The MLflow store of one lake. Created where `create` allows it, else LakeMissing is raised."""
 
     def __init__(self, root: str, create: bool = False):
-        self.root = Path(root).resolve()
-        if not create and not (self.root / DATABASE).exists():
+        self.root = storage.workplace(root)
+        self._server = server()
+        if self._server is None and not storage.is_local(root):
+            raise ConfigError(NEEDS_SERVER)
+        if self._server is None and not create and not (self.root / DATABASE).exists():
             raise LakeMissing(f"there is no {DATABASE} in the lake at {root}; run `forensics train` first")
-        self.root.mkdir(parents=True, exist_ok=True)
+        self._place = self._server or database_uri(self.root / DATABASE)
         with _answered():
-            self._make_database()
-            self._client = MlflowClient(tracking_uri=database_uri(self.root / DATABASE))
+            if self._server is None:
+                self.root.mkdir(parents=True, exist_ok=True)
+                self._make_database()
+            self._client = MlflowClient(tracking_uri=self._place)
 
     def find(self, run_key: str) -> Run | None:
         """Return the run with this key, whatever its status."""
@@ -73,14 +85,19 @@ class Tracker:
 
     def run(self, run_id: str) -> Run:
         """Return a run by its id. Raises NothingUsable."""
-        try:
-            return _run(self._client.get_run(run_id))
-        except MlflowException:
-            with _answered():
-                names = ", ".join(sorted(model.name for model in self._client.search_registered_models()))
-            raise NothingUsable(
-                f"there is no run '{run_id}' in {self.root / DATABASE} (registered detectors: {names or 'none'})"
-            ) from None
+        with _answered():
+            try:
+                return _run(self._client.get_run(run_id))
+            except RestException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+            except MlflowException:
+                if self._server:
+                    raise
+            names = ", ".join(sorted(model.name for model in self._client.search_registered_models()))
+        raise NothingUsable(
+            f"there is no run '{run_id}' in {self._place} (registered detectors: {names or 'none'})"
+        )
 
     def finished_run(self, name: str) -> Run:
         """Return a finished run by its id, or by the name of its registered detector. Raises NothingUsable."""
@@ -209,11 +226,21 @@ class Tracker:
             self._client.set_terminated(run.run_id, status)
 
     def artifact(self, run: Run, path: str) -> Path:
-        """Return where one of a run's files lies; they are on this machine. Raises NothingUsable."""
+        """Return where one of a run's files lies on this machine; a server's are fetched. Raises NothingUsable."""
+        if not run.artifact_uri.startswith(("file:", "/")):
+            return self._fetched(run, path)
         found = Path(local_file_uri_to_path(run.artifact_uri)) / path
         if not found.is_file():
             raise NothingUsable(f"run '{run.run_id}' has no file {found}; delete the run and train it again")
         return found
+
+    def _fetched(self, run: Run, path: str) -> Path:
+        wanted = self.root / "mlflow" / run.run_id / path
+        if not wanted.is_file():
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            with _answered():
+                self._client.download_artifacts(run.run_id, path, str(wanted.parent))
+        return wanted
 
     def _make_database(self) -> None:
         """Let MLflow make its tables, by one process (several at once crash) and whole, however this one ends."""
@@ -228,6 +255,8 @@ class Tracker:
         found: Experiment | None = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
+        if self._server:
+            return str(self._client.create_experiment(name))
         location = f"file://{quote(str(self.root / ARTIFACTS))}/{quote(name, safe='')}"
         return str(self._client.create_experiment(name, artifact_location=location))
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from etl.images.withdrawal import Held, Scored
-from training.mlflow_server import DATABASE
+from training.mlflow_server import has_store
 
 
 @dataclass
@@ -42,7 +41,7 @@ def report(sets: Sequence[Held], runs: Sequence[Touched]) -> Iterator[str]:
 
 def _trained(root: str, sets: Sequence[Held]) -> Iterator[tuple[str, str]]:
     """Yield each run that was trained on one of the sets, with the set; none where MLflow has no database."""
-    if not sets or not (Path(root) / DATABASE).exists():
+    if not sets or not has_store(root):
         return
     from training.tracking import Tracker  # MLflow takes seconds to load: not where there is no run
 

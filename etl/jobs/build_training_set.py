@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(TrainingSetSettings, argv, "forensics build-training-set", __doc__)
     stage = Stage("build-training-set", "rows")
     snapshot.current_version(settings.root, IMAGES)  # a missing lake is said before Spark starts
-    with session("build-training-set") as spark:
+    with session("build-training-set", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         if settings.again:
             total = sum(chosen_again(lake, settings.again).counts.values())

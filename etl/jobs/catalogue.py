@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"catalogue: policy {settings.policy or 'as it ships'}: {as_dict(policy)}")
     codes: list[int] = [OK]
     refused: list[CrawlRefused] = []
-    with session("catalogue") as spark:
+    with session("catalogue", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         with lake.writing(MODELS, GENERATORS, CRAWLS):
             load_landed(lake, Landing(settings.root))

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             visit(HubClient(settings.endpoint, settings.max_wait_seconds), landing, state, settings)
         except CrawlStopped as stopped:
             return report_stop(settings, state, stopped)
-        with session("crawl") as spark:
+        with session("crawl", root=settings.root) as spark:
             loaded = load(Lake(settings.root, spark), landing, state)
     if not state.records:
         raise NothingUsable(f"the Hub lists no model for {' and '.join(state.listings)}; check --listings")

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from etl.cli import job
 from etl.command import run
@@ -13,17 +12,19 @@ from etl.demo.hub import DemoHub
 from etl.demo.settings import DemoSettings
 from etl.errors import FINISHED_WITH_REJECTS, OK
 from etl.lake.session import session
+from etl.lake.storage import workplace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(DemoSettings, argv, "forensics demo", __doc__)
     started = time.monotonic()
-    if code := job("demo-hub")(["--root", settings.root, "--build_only", "true"]):
+    hubs = workplace(settings.root)
+    if code := job("demo-hub")(["--root", str(hubs), "--build_only", "true"]):
         return code
     before = row_counts(settings.root)
     with (
-        DemoHub(Path(settings.root) / "demo-hub") as hub,
-        session("demo", settings.master),
+        DemoHub(hubs / "demo-hub") as hub,
+        session("demo", settings.master, settings.root),
     ):
         for verb, arguments in stages(settings, hub.endpoint):
             # The demo Hub holds hostile models on purpose: stages that finish with rejects are as they should be.

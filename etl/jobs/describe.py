@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage = Stage("describe", "images")
     backbone = resolve(settings.backbone, settings.weights)
     snapshot.current_version(settings.root, IMAGES)  # a missing lake is said before Spark starts
-    with session("describe") as spark:
+    with session("describe", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         with lake.writing(IMAGE_FEATURES, THUMBNAILS):
             counts = _describe(lake, settings, backbone)

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(DuplicatesSettings, argv, "forensics duplicates", __doc__)
     stage = Stage("duplicates", "images")
     snapshot.current_version(settings.root, IMAGE_FEATURES)  # a missing lake is said before Spark starts
-    with session("duplicates") as spark:
+    with session("duplicates", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         described = lake.read(IMAGE_FEATURES).where(F.col("feature_version") == FEATURE_VERSION)
         with lake.writing(DUPLICATES, DUPLICATE_CLUSTERS):

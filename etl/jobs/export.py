@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage = Stage("export", "images")
     folder = Path(str(settings.to)).resolve()
     snapshot.current_version(settings.root, TRAINING_SETS)  # a missing lake is said before Spark starts
-    with session("export") as spark:
+    with session("export", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         # Two that write the same folder would sweep away each other's unfinished files.
         with table_lock(settings.root, f"export/{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"):

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         remedy = "run `forensics generate` first" if settings.source == "generated" else "name another --path"
         raise NothingUsable(f"the source lists no images; {remedy}")
     counts: Counter[str] = Counter()
-    with session("ingest") as spark:
+    with session("ingest", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         with lake.writing(IMAGES, COLLECTIONS):
             for source, found in zip(sources, held, strict=True):

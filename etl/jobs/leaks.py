@@ -22,7 +22,7 @@ from etl.lake.store import Lake
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(LeaksSettings, argv, "forensics leaks", __doc__)
-    with session("leaks") as spark:
+    with session("leaks", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         features = lake.read(IMAGE_FEATURES).where(F.col("feature_version") == FEATURE_VERSION)
         sides = [_ids(lake, name).join(features, on="image_id") for name in (settings.left, settings.right)]

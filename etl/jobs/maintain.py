@@ -39,7 +39,7 @@ def _rewrite(settings: MaintainSettings, plan: list[Kept]) -> list[Kept]:
     """Rewrite what is worth it; without anything to rewrite no Spark is started."""
     if all(kept.rewritten is Rewrite.NONE for kept in plan):
         return plan
-    with session("maintain") as spark:
+    with session("maintain", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         target = int(settings.target_mb * 1e6)
         return [kept if kept.rewritten is Rewrite.NONE else rewritten(lake, kept, target) for kept in plan]

@@ -28,7 +28,7 @@ from etl.statistics.gold import counts, diversity, generator_cards, image_list, 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(SummariseSettings, argv, "forensics summarise", __doc__)
     stage = Stage("summarise", "gold tables")
-    with session("summarise") as spark:
+    with session("summarise", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         images, generators = lake.read(IMAGES), lake.read_or_empty(GENERATORS)
         taken = sampled(generators, images)

@@ -1,8 +1,8 @@
-"""A writer's lock on a table of a lake on local disk.
+"""A writer's lock on a table of a lake.
 
-Delta's log store for local disk excludes writers inside one JVM only, so two processes could overwrite each
-other's commits. The lock is `flock` on a file under <root>/.locks: the kernel frees it when its holder dies,
-however it dies. Object stores have locking of their own, so remote roots take none.
+Delta's log stores for local disk and for S3 exclude writers inside one JVM only, so two processes could overwrite
+each other's commits. On local disk the lock is `flock` on a file under <root>/.locks: the kernel frees it when its
+holder dies, however it dies. In an object store it is a lease (`etl.lake.lease`).
 """
 
 import contextlib
@@ -13,13 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from etl.errors import ConfigError, LockHeld
+from etl.lake.lease import lease
+from etl.lake.storage import is_local, normal
 
-_held: set[Path] = set()
-
-
-def is_local(root: str) -> bool:
-    """Whether `root` is a folder of this machine rather than an object store's address."""
-    return "://" not in root
+_held: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -28,13 +25,19 @@ def table_lock(root: str, table: str, wait_seconds: float = 0.0) -> Iterator[Non
 
     Raises LockHeld when another process holds it for longer than `wait_seconds`.
     """
-    if not is_local(root):
+    with contextlib.ExitStack() as locks:
+        name = f"{Path(root).resolve() if is_local(root) else normal(root)}/{table}"
+        if name not in _held:
+            take = _file_lock if is_local(root) else lease
+            locks.enter_context(take(root, table, wait_seconds))
+            _held.add(name)
+            locks.callback(_held.discard, name)
         yield
-        return
+
+
+@contextlib.contextmanager
+def _file_lock(root: str, table: str, wait_seconds: float) -> Iterator[None]:
     path = Path(root).resolve() / ".locks" / f"{table.replace('/', '__')}.lock"
-    if path in _held:
-        yield
-        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,11 +45,7 @@ def table_lock(root: str, table: str, wait_seconds: float = 0.0) -> Iterator[Non
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(descriptor, table, wait_seconds)
-        _held.add(path)
-        try:
-            yield
-        finally:
-            _held.discard(path)
+        yield
     finally:
         os.close(descriptor)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from etl.errors import ConfigError, LockHeld
 from etl.lake import properties, snapshot
 from etl.lake.layout import Rewrite, live, rewrite
-from etl.lake.lock import is_local, table_lock
+from etl.lake.lock import table_lock
 from etl.lake.pins import Pins, pinned
 from etl.lake.rewriting import cluster, compact
 from etl.lake.schemas import TABLES, TRAINING_SETS, Table, training_rows
+from etl.lake.storage import is_local
 from etl.lake.store import Lake
 from etl.lake.vacuum import Freed, vacuum
 

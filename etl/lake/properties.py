@@ -3,8 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 
-import deltalake
-
 from etl.lake import snapshot
 from etl.lake.lock import table_lock
 from etl.lake.schemas import Table
@@ -23,7 +21,7 @@ def set_lacking(root: str, table: Table) -> bool:
     with table_lock(root, table.name):
         wanted = lacking(root, table)
         if wanted:
-            deltalake.DeltaTable(snapshot.address(root, table)).alter.set_table_properties(wanted)
+            snapshot.delta_table(root, table).alter.set_table_properties(wanted)
         return bool(wanted)
 
 
@@ -38,9 +36,8 @@ def removals_allowed(root: str, table: Table) -> Iterator[None]:
         yield
         return
     with table_lock(root, table.name):
-        path = snapshot.address(root, table)
-        deltalake.DeltaTable(path).alter.set_table_properties({_APPEND_ONLY: "false"})
+        snapshot.delta_table(root, table).alter.set_table_properties({_APPEND_ONLY: "false"})
         try:
             yield
         finally:
-            deltalake.DeltaTable(path).alter.set_table_properties({_APPEND_ONLY: "true"})
+            snapshot.delta_table(root, table).alter.set_table_properties({_APPEND_ONLY: "true"})

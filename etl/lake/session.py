@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from etl.errors import DeltaJarsMissing, DiskFull, JavaMissing
+from etl.lake import storage
 
 LOG = Path(tempfile.gettempdir()) / f"forensics-spark-{os.getuid()}.log"
 """What the JVM of the last session says, jar resolution included; errors reach the caller as exceptions."""
@@ -38,6 +39,8 @@ _STATIC = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.log.level": "ERROR",
 }
+_OF_CLUSTER = "spark.sql.shuffle.partitions"
+"""Which of the settings below the configuration of a cluster decides."""
 # Set on every session, borrowed ones too.
 _RUNTIME = {
     # Adaptive execution prints the plan at every step of a query, with the plans of all that is cached below it.
@@ -56,18 +59,22 @@ _RUNTIME = {
 
 
 @contextlib.contextmanager
-def session(app_name: str, master: str | None = None) -> Iterator[SparkSession]:
+def session(app_name: str, master: str | None = None, root: str = "") -> Iterator[SparkSession]:
     """Borrow the active session, or start one and stop it at the end; only what was started is stopped.
 
-    `master` applies to a session started here outside `spark-submit`; by default `local[*]`.
-    Raises JavaMissing, DeltaJarsMissing, and DiskFull for what Spark says of it in the block.
+    `master` applies to a session started here outside `spark-submit`; by default `local[*]`. `root` is the lake
+    that is worked on: one in an object store needs Hadoop's connector, and the store's settings.
+    Raises JavaMissing, DeltaJarsMissing, and DiskFull, StorageRefused and StorageUnreachable for what Spark says
+    of them in the block.
     """
     active = SparkSession.getActiveSession()
-    spark = active or _start(app_name, master)
+    spark = active or _start(app_name, master, root)
     try:
-        _prepare(spark)
+        _prepare(spark, root)
         yield spark
     except (PySparkException, Py4JError) as error:
+        if named := storage.failure(root, error):
+            raise named from None
         if DiskFull.SAID not in str(error):
             raise
         raise DiskFull from error
@@ -76,7 +83,7 @@ def session(app_name: str, master: str | None = None) -> Iterator[SparkSession]:
             spark.stop()
 
 
-def _start(app_name: str, master: str | None) -> SparkSession:
+def _start(app_name: str, master: str | None, root: str) -> SparkSession:
     _require_java()
     # Workers must run this interpreter: by default Spark takes whatever `python3` the path names.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -90,7 +97,8 @@ def _start(app_name: str, master: str | None) -> SparkSession:
         for key, value in _STATIC.items():
             builder = builder.config(key, value)
         with _stderr_to(LOG):
-            return configure_spark_with_delta_pip(builder).getOrCreate()
+            further = [] if storage.is_local(root) else [storage.S3_CONNECTOR]
+            return configure_spark_with_delta_pip(builder, extra_packages=further).getOrCreate()
     except (PySparkException, RuntimeError) as error:
         raise DeltaJarsMissing(
             f"Spark did not start ({_first_line(error)}); a first start fetches Delta's jars from Maven Central: "
@@ -99,14 +107,16 @@ def _start(app_name: str, master: str | None) -> SparkSession:
         ) from error
 
 
-def _prepare(spark: SparkSession) -> None:
+def _prepare(spark: SparkSession, root: str) -> None:
     extensions = spark.conf.get("spark.sql.extensions", "")
     if "io.delta.sql.DeltaSparkSessionExtension" not in str(extensions):
         raise DeltaJarsMissing(
             "this Spark session has no Delta extension; submit with --properties-file conf/spark-defaults.conf"
         )
-    for key, value in _RUNTIME.items():
-        spark.conf.set(key, value)
+    of_store = {} if storage.is_local(root) else storage.spark_settings()
+    for key, value in (_RUNTIME | of_store).items():
+        if key != _OF_CLUSTER or spark.conf.get("spark.master", "").startswith("local"):
+            spark.conf.set(key, value)
 
 
 def _require_java() -> None:

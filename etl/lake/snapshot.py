@@ -5,8 +5,9 @@ get some of Delta's features wrong (deletion vectors bring deleted rows back, co
 table that uses them is refused.
 """
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from etl.errors import (
     ConfigError,
+    ForensicsError,
     LakeMissing,
     SchemaMismatch,
     TableDamaged,
@@ -26,8 +28,10 @@ from etl.errors import (
     TableRefused,
     VersionGone,
 )
-from etl.lake.lock import is_local, table_lock
+from etl.lake import storage
+from etl.lake.lock import table_lock
 from etl.lake.schemas import Table
+from etl.lake.storage import is_local
 
 _MISREAD = set("%*[]\\^|")
 """Characters in a path with which delta-rs panics or looks in another folder (measured with 1.6.6)."""
@@ -43,7 +47,7 @@ def address(root: str, table: Table) -> str:
     Raises ConfigError for a folder whose name delta-rs takes for another one.
     """
     if not is_local(root):
-        return f"{root.rstrip('/')}/{table.name}"
+        return f"{storage.normal(root)}/{table.name}"
     folder = str(Path(root).resolve())
     if misread := sorted(_MISREAD & set(folder)):
         raise ConfigError(
@@ -54,7 +58,13 @@ def address(root: str, table: Table) -> str:
 
 def exists(root: str, table: Table) -> bool:
     """Whether the table has been created."""
-    return deltalake.DeltaTable.is_deltatable(address(root, table))
+    with _named_failures(root):
+        return deltalake.DeltaTable.is_deltatable(address(root, table), storage.delta_options(root))
+
+
+def delta_table(root: str, table: Table) -> deltalake.DeltaTable:
+    """Return the Delta table at its newest version, as delta-rs opens it."""
+    return deltalake.DeltaTable(address(root, table), storage_options=storage.delta_options(root))
 
 
 def open_table(root: str, table: Table, version: int | None = None) -> deltalake.DeltaTable:
@@ -64,7 +74,7 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
     """
     path = address(root, table)
     try:
-        found = deltalake.DeltaTable(path)
+        found = delta_table(root, table)
         newest = found.version()
         if version is not None and not 0 <= version <= newest:
             raise LakeMissing(f"{path} has no version {version}: its newest is {newest}")
@@ -77,8 +87,8 @@ def open_table(root: str, table: Table, version: int | None = None) -> deltalake
             f"there is no table '{table.name}' in the lake at {root}; run the stage that writes it first "
             "(`forensics --help` lists the stages in their order), or name the lake with --root"
         ) from None
-    except DeltaError as error:
-        raise TableDamaged(f"the Delta log of {path} cannot be read: {error}") from error
+    except (DeltaError, OSError) as error:
+        raise _failure(root, error, f"the Delta log of {path} cannot be read") from error
     _refuse(path, found)
     return found
 
@@ -124,14 +134,14 @@ def read(
     try:
         return scan(root, table, version).select(list(columns or table.columns)).collect()
     except (OSError, pl.exceptions.ComputeError) as error:
-        raise TableDamaged(f"a file of {address(root, table)} cannot be read: {error}") from error
+        raise _failure(root, error, f"a file of {address(root, table)} cannot be read") from error
 
 
 def scan(root: str, table: Table, version: int | None = None) -> pl.LazyFrame:
     """Return the table as a lazy Polars frame, for queries that read a part. Raises as `open_table`."""
     opened = open_table(root, table, version)
     if not is_local(root):
-        return pl.scan_delta(opened)
+        return pl.scan_delta(opened, storage_options=storage.delta_options(root))
     # Not scan_delta: it takes percent-encoded addresses for names, and finds nothing in a folder with a space.
     schema = pl.Schema(opened.schema())
     files = [unquote(file) for file in sorted(opened.file_uris())]
@@ -145,7 +155,7 @@ def live_files(root: str, table: Table, version: int | None = None) -> list[str]
     Raises as `require_files`.
     """
     files = sorted(require_files(root, table, version).file_uris())
-    return [file if "://" in file else f"file://{unquote(file)}" for file in files]
+    return [unquote(file) if "://" in file else f"file://{unquote(file)}" for file in files]
 
 
 def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seconds: float = 60.0) -> int:
@@ -161,10 +171,11 @@ def append(root: str, table: Table, rows: Sequence[Mapping[str, Any]], wait_seco
         keys = read(root, table, columns=table.key)
         fresh = offered.join(keys, on=list(table.key), how="anti", nulls_equal=True)
         if fresh.height:
-            target = deltalake.DeltaTable(address(root, table))
-            deltalake.write_deltalake(target, _cast(table, fresh), mode="append")
-            if len(target.file_uris()) >= _MOST_FILES and not table.holds_images:
-                target.optimize.compact()
+            target = delta_table(root, table)
+            with _named_failures(root):
+                deltalake.write_deltalake(target, _cast(table, fresh), mode="append")
+                if len(target.file_uris()) >= _MOST_FILES and not table.holds_images:
+                    target.optimize.compact()
         return fresh.height
 
 
@@ -180,8 +191,9 @@ def replace(root: str, table: Table, rows: Sequence[Mapping[str, Any]], where: M
         if offered.sort(table.key).equals(there.sort(table.key)):
             return
         predicate = " AND ".join(f"{column} = '{_quoted(value)}'" for column, value in where.items())
-        target = deltalake.DeltaTable(address(root, table))
-        deltalake.write_deltalake(target, _cast(table, offered), mode="overwrite", predicate=predicate)
+        target = delta_table(root, table)
+        with _named_failures(root):
+            deltalake.write_deltalake(target, _cast(table, offered), mode="overwrite", predicate=predicate)
 
 
 def write_chunks(root: str, table: Table, chunks: Iterable[Sequence[Mapping[str, Any]]], row_group: int) -> None:
@@ -192,7 +204,7 @@ def write_chunks(root: str, table: Table, chunks: Iterable[Sequence[Mapping[str,
     create(root, table)
     properties = deltalake.WriterProperties(max_row_group_size=row_group)
     for chunk in chunks:
-        target = deltalake.DeltaTable(address(root, table))
+        target = delta_table(root, table)
         rows = _cast(table, pl.DataFrame(_arrow(table, chunk)))
         deltalake.write_deltalake(target, rows, mode="append", writer_properties=properties)
 
@@ -201,9 +213,29 @@ def create(root: str, table: Table) -> None:
     """Create the table, empty and without deletion vectors, where it is missing."""
     if exists(root, table):
         return
-    deltalake.DeltaTable.create(
-        address(root, table), schema=_schema(table), mode="ignore", configuration={**table.properties}
-    )
+    with _named_failures(root):
+        deltalake.DeltaTable.create(
+            address(root, table),
+            schema=_schema(table),
+            mode="ignore",
+            configuration={**table.properties},
+            storage_options=storage.delta_options(root),
+        )
+
+
+@contextlib.contextmanager
+def _named_failures(root: str) -> Iterator[None]:
+    """Raise StorageRefused or StorageUnreachable for what delta-rs says of an object store."""
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        if (named := storage.failure(root, error)) is None:
+            raise
+        raise named from None
+
+
+def _failure(root: str, error: Exception, else_: str) -> ForensicsError:
+    return storage.failure(root, error) or TableDamaged(f"{else_}: {error}")
 
 
 def _require_log(log: Path, newest: int) -> None:

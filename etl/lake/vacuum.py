@@ -10,8 +10,9 @@ from deltalake.exceptions import DeltaError
 
 from etl.errors import TableDamaged
 from etl.lake import snapshot
-from etl.lake.lock import is_local, table_lock
+from etl.lake.lock import table_lock
 from etl.lake.schemas import Table
+from etl.lake.storage import is_local
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from etl.errors import ConfigError, HubUnreachable
+from etl.lake.storage import workplace
 from etl.models.hub import FIELDS
 from etl.models.landing import DETAIL, WALK, CrawlState, Landing
 from etl.models.settings import CrawlSettings
@@ -38,7 +39,7 @@ def land_table(landing: Landing, state: CrawlState, settings: CrawlSettings) -> 
     """
     if state.phase != WALK:
         return
-    table = Path(settings.table) if settings.table else _downloaded(landing, state, settings.endpoint)
+    table = Path(settings.table) if settings.table else _downloaded(state, settings.root, settings.endpoint)
     _know(landing, state, f"sha256:{_sha256(table)}")
     seen, done = landing.ids(state), len(state.pages)
     for number, page in enumerate(_pages(rows(table), state)):
@@ -62,7 +63,7 @@ def _know(landing: Landing, state: CrawlState, source: str) -> None:
     if state.source not in (None, source) and state.pages:
         raise ConfigError(
             f"--table: the crawl {state.crawl_id} was begun with another table and is not finished; name that "
-            f"one, or move the folder {landing.folder / state.crawl_id} away to begin a new crawl"
+            f"one, or move the folder {landing.address(state.crawl_id)} away to begin a new crawl"
         )
     state.source = source
     landing.save(state)
@@ -136,9 +137,9 @@ def _unpacked(text: str) -> Any:
         return text
 
 
-def _downloaded(landing: Landing, state: CrawlState, endpoint: str) -> Path:
+def _downloaded(state: CrawlState, root: str, endpoint: str) -> Path:
     """Return the table in the crawl's folder; once pages of it are landed it is not asked for again."""
-    folder = landing.folder / state.crawl_id
+    folder = workplace(root) / "landing" / "hub" / state.crawl_id
     if state.pages and (folder / FILE).is_file():
         return folder / FILE
     token = os.environ.get("HF_TOKEN") or False

@@ -1,21 +1,21 @@
 """A crawl as it lies on disk: pages and details as received, and a state file that says how far it got.
 
 <root>/landing/hub/<crawl_id>/ holds page-00000.jsonl.gz, detail-00000.jsonl.gz, … and state.json. Every file is
-written beside its place, synced and moved there, the state last: a crawl killed at any moment goes on from its
+written in one step, the state last: a crawl killed at any moment goes on from its
 state, at the cost of one page, or one batch of details, asked for twice.
 """
 
 import gzip
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from etl import durable
 from etl.errors import TableDamaged
+from etl.lake.folder import folder
 
 WALK, DETAIL, LOAD, DONE = "walk", "detail", "load", "done"
 SWEEP, INCREMENTAL, BULK = "sweep", "incremental", "bulk"
@@ -101,15 +101,23 @@ class Landing:
     """The landed crawls of one lake."""
 
     def __init__(self, root: str):
-        self.folder = Path(root) / "landing" / "hub"
+        self._folder = folder(root, "landing", "hub")
 
     def crawls(self) -> list[CrawlState]:
         """Return every crawl's state, the oldest first. Raises TableDamaged for a state that is none."""
-        return [_state(file) for file in sorted(self.folder.glob("*/state.json"))]
+        found = []
+        for crawl_id in self._folder.folders():
+            if (told := self._folder.read(f"{crawl_id}/state.json")) is not None:
+                found.append(_state(self.address(crawl_id), crawl_id, told))
+        return found
+
+    def address(self, crawl_id: str) -> str:
+        """Return where a crawl's files lie."""
+        return self._folder.address(crawl_id)
 
     def name(self, now: datetime) -> str:
         """Return the id of a crawl that begins now: the time, or the next second that no crawl is named by."""
-        taken = {file.name for file in self.folder.glob("*")}
+        taken = set(self._folder.folders())
         while (crawl_id := now.strftime(_CRAWL_ID)) in taken:
             now += timedelta(seconds=1)
         return crawl_id
@@ -117,7 +125,7 @@ class Landing:
     def save(self, state: CrawlState) -> None:
         """Write the state in one step."""
         text = json.dumps(asdict(state), indent=1)
-        durable.write(self.folder / state.crawl_id / "state.json", text.encode())
+        self._folder.write(f"{state.crawl_id}/state.json", text.encode())
 
     def land_page(self, state: CrawlState, path: str, records: list[Any], seen: dict[str, int]) -> None:
         """Write one page and enter it into `state`, which the caller saves with the cursor.
@@ -157,34 +165,41 @@ class Landing:
         state.details_asked += len(details)
 
     def files(self, state: CrawlState, entries: Iterable[Entry]) -> list[str]:
-        """Return where landed files of a crawl lie, absolute. Raises TableDamaged unless they are as written."""
-        return [str(self._checked(state, entry)) for entry in entries]
+        """Return where landed files of a crawl lie, as Spark reads them.
+
+        Raises TableDamaged unless they are as written.
+        """
+        found = []
+        for entry in entries:
+            self._checked(state, entry)
+            found.append(self._folder.address(_name(state, entry)))
+        return found
 
     def lines(self, state: CrawlState, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
         """Yield the lines of landed files, parsed. Raises as `files`."""
         for entry in entries:
-            with gzip.open(self._checked(state, entry), "rt", encoding="ascii") as lines:
+            with gzip.open(io.BytesIO(self._checked(state, entry)), "rt", encoding="ascii") as lines:
                 yield from map(json.loads, lines)
 
-    def _checked(self, state: CrawlState, entry: Entry) -> Path:
-        file = (self.folder / state.crawl_id / entry["file"]).resolve()
+    def _checked(self, state: CrawlState, entry: Entry) -> bytes:
+        name = _name(state, entry)
         try:
-            with open(file, "rb") as content:
-                found = hashlib.file_digest(content, "sha256").hexdigest()
+            content = self._folder.read(name)
+            found = "missing" if content is None else hashlib.sha256(content).hexdigest()
         except OSError as error:
-            found = error.strerror or "unreadable"
-        if found != entry["sha256"]:
+            content, found = None, error.strerror or "unreadable"
+        if content is None or found != entry["sha256"]:
             raise TableDamaged(
-                f"the landed file {file} is not as it was written ({found[:20]}); move the folder "
-                f"{file.parent} away and crawl again"
+                f"the landed file {self._folder.address(name)} is not as it was written ({found[:20]}); move the "
+                f"folder {self.address(state.crawl_id)} away and crawl again"
             )
-        return file
+        return content
 
     def _write_lines(self, state: CrawlState, name: str, lines: Iterable[dict[str, Any]]) -> str:
         # ASCII with escapes: a line stays one line whatever a card holds, half a surrogate pair stays as it came.
         data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode("ascii")
         content = gzip.compress(data, compresslevel=4, mtime=0)
-        durable.write(self.folder / state.crawl_id / name, content)
+        self._folder.write(f"{state.crawl_id}/{name}", content)
         return hashlib.sha256(content).hexdigest()
 
 
@@ -209,19 +224,23 @@ def changed_at(record: Any) -> datetime | None:
         return None
 
 
-def _state(file: Path) -> CrawlState:
+def _name(state: CrawlState, entry: Entry) -> str:
+    return f"{state.crawl_id}/{entry['file']}"
+
+
+def _state(place: str, crawl_id: str, content: bytes) -> CrawlState:
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = json.loads(content.decode("utf-8"))
         state = CrawlState(**told | {"walks": [Walk(**walk) for walk in told["walks"]]})
         entries = [*state.pages, *state.details]
         if not all(isinstance(entry["file"], str) and isinstance(entry["sha256"], str) for entry in entries):
             raise ValueError("its files are not named")
-        if state.crawl_id != file.parent.name or state.phase not in (WALK, DETAIL, LOAD, DONE):
+        if state.crawl_id != crawl_id or state.phase not in (WALK, DETAIL, LOAD, DONE):
             raise ValueError("its id or phase is none")
         if not 0 <= state.walk <= len(state.walks) or (state.phase == WALK and state.walk == len(state.walks)):
             raise ValueError("it stands at a walk that it does not have")
         return state
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TableDamaged(
-            f"{file} is not the state of a crawl ({error}); move that folder away and crawl again"
+            f"{place}/state.json is not the state of a crawl ({error}); move that folder away and crawl again"
         ) from error

@@ -4,15 +4,13 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from etl.lake.lock import is_local
-
 
 @dataclass(frozen=True)
 class CrawlSettings:
     """`forensics crawl`: which part of which Hub to walk, and how politely."""
 
     root: str = "lake"
-    """Folder of the lake; pages are landed under it as received."""
+    """Folder or address of the lake; pages are landed under it as received."""
     endpoint: str = "https://huggingface.co"
     """Address of the Hub. A token is read from the environment (HF_TOKEN) and nowhere else."""
     mode: str = "sweep"
@@ -36,8 +34,6 @@ class CrawlSettings:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         found = []
-        if not is_local(self.root):
-            found.append(f"root must be a folder of this machine, since pages are landed there, not {self.root}")
         if not _is_web_address(self.endpoint):
             found.append("endpoint must be an http or https address without a user name")
         if self.mode not in ("sweep", "incremental", "bulk"):

@@ -88,7 +88,7 @@ def _driver(settings: GenerateSettings) -> Iterator[Callable[..., Generator[tupl
         from generation.waves import carry_out_in_waves
 
         # Spark's local masters end a job with the first loss of a task unless they are told a number.
-        with session("generate", master="local[*,4]") as spark:
+        with session("generate", master="local[*,4]", root=settings.root) as spark:
             yield partial(carry_out_in_waves, spark=spark)
     else:
         with start_workers(settings) as workers:

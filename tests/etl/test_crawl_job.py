@@ -234,7 +234,7 @@ def test_all_wrong_settings_are_named_at_once() -> None:
             ]
         )
     assert [problem.split()[0] for problem in caught.value.problems] == [
-        *("root", "endpoint", "page_size", "limit", "workers")
+        *("endpoint", "page_size", "limit", "workers")
     ]
 
 

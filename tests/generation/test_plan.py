@@ -135,7 +135,6 @@ def test_the_catalogue_calls_eligible_exactly_what_has_defaults_here():
         ({"size": 63}, "--size"),
         ({"plan": "../up"}, "--plan"),
         ({"endpoint": "ftp://x"}, "--endpoint"),
-        ({"root": "s3a://bucket"}, "--root"),
         ({"steps": 0}, "--steps"),
         ({"prompt_assignment": "some"}, "--prompt_assignment"),
         ({"device": "tpu"}, "--device"),

@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(MlflowSettings, argv, prog="forensics mlflow", description=__doc__)
     command = mlflow_server.command(settings.root, settings.port)
     print(f"mlflow: http://127.0.0.1:{settings.port} (Ctrl-C ends it)", flush=True)
-    os.execve(command[0], command, {**os.environ, **mlflow_server.environment()})
+    os.execve(command[0], command, {**os.environ, **mlflow_server.environment(settings.root)})
 
 
 if __name__ == "__main__":

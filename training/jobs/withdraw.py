@@ -46,7 +46,7 @@ def _mend(settings: WithdrawSettings, outdated: Sequence[str]) -> tuple[list[str
     from etl.lake.session import session
     from etl.lake.store import Lake
 
-    with session("withdraw") as spark:
+    with session("withdraw", root=settings.root) as spark:
         lake = Lake(settings.root, spark)
         built, failed = succeed(lake, outdated, settings.generators, datetime.now(UTC))
         done = [f"{label} built" for label in built]

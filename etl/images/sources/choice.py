@@ -1,7 +1,6 @@
 """From configuration to sources."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from etl.images.fetching import Fetcher
 from etl.images.settings import IngestSettings
@@ -12,7 +11,7 @@ from etl.images.sources.layouts import LAYOUTS, Layout
 from etl.images.sources.listing import ImageFolder, Listing
 from etl.images.sources.released import Released
 from etl.images.sources.webdataset import WebDataset
-from etl.lake.lock import is_local
+from etl.lake.storage import is_local, workplace
 
 
 def sources_of(settings: IngestSettings) -> Sequence[Source]:
@@ -36,7 +35,7 @@ def sources_of(settings: IngestSettings) -> Sequence[Source]:
 
 
 def _fetcher(settings: IngestSettings) -> Fetcher:
-    kept = Path(settings.root).resolve() / "landing" / "downloads" if is_local(settings.root) else None
+    kept = workplace(settings.root) / "landing" / "downloads" if is_local(settings.root) else None
     return Fetcher(
         str(kept) if kept else None,
         tuple(settings.schemes),

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from etl.errors import NothingUsable
 from etl.images.decoding import MAX_BYTES, Code, Refused
+from etl.lake.folder import folder
 
 Entry = dict[str, Any]
 Item = tuple[Entry, bytes | Refused]
@@ -84,7 +85,14 @@ def refusal(entry: Entry, code: Code, detail: str) -> Entry:
 
 
 def attempt(path: str) -> bytes | Refused:
-    """Return a file's bytes, or why not: UNREADABLE, or TOO_BIG before it fills the memory."""
+    """Return a file's bytes, or why not: UNREADABLE, or TOO_BIG before it fills the memory.
+
+    A landed file of a lake in an object store is read from there. Raises StorageRefused, StorageUnreachable.
+    """
+    if path.startswith("s3a://"):
+        place, _, name = path.rpartition("/")
+        content = folder(place).read(name)
+        return Refused(Code.UNREADABLE, f"there is no {path}") if content is None else content
     try:
         size = os.stat(path).st_size
         if size > MAX_BYTES:

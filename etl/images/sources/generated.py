@@ -7,7 +7,9 @@ from typing import Any
 
 from etl.errors import NothingUsable
 from etl.images.sources.entry import Entry, Files
+from etl.lake.folder import Folder, folder
 
+_RECORDS = "records.jsonl"
 _NEEDED = ("file", "sha256")
 
 
@@ -33,21 +35,21 @@ class Generated(Files):
         "model_revision",
     )
 
-    def __init__(self, plan: Path):
+    def __init__(self, plan: Folder, name: str):
         self.plan = plan
-        self.name = plan.name
-        self.collection = plan.name
+        self.name = name
+        self.collection = name
 
     def entries(self) -> Iterator[Entry]:
-        for manifest in sorted(self.plan.glob("*/records.jsonl")):
-            for number, record in enumerate(_lines(manifest), start=1):
+        for place in self.plan.folders():
+            for number, record in enumerate(_lines(self.plan.read(f"{place}/{_RECORDS}") or b""), start=1):
                 if record is None or not isinstance(record.get("generator_id"), str):
-                    key = f"{manifest.parent.name}/{manifest.name}:{number}"
+                    key = f"{place}/{_RECORDS}:{number}"
                     yield {"key": key, "label": 1, "code": "BAD_RECORD", "detail": "the line is no image's record"}
                     continue
                 yield {
-                    "key": f"{manifest.parent.name}/{record['file']}",
-                    "path": str((manifest.parent / record["file"]).resolve()),
+                    "key": f"{place}/{record['file']}",
+                    "path": self.plan.address(f"{place}/{record['file']}"),
                     "sha256": record["sha256"],
                     "label": 1,
                     "generator_id": record["generator_id"],
@@ -58,16 +60,18 @@ class Generated(Files):
 
 def generated_plans(root: str) -> list[Generated]:
     """Return the plans that have been landed under `root`. Raises NothingUsable when there are none."""
-    landing = Path(root) / "landing" / "images"
-    plans = sorted(p for p in landing.glob("*") if p.is_dir()) if landing.is_dir() else []
+    landing = folder(root, "landing", "images")
+    plans = landing.folders()
     if not plans:
-        raise NothingUsable(f"nothing has been generated under {landing}; run `forensics generate` first")
-    return [Generated(plan) for plan in plans]
+        raise NothingUsable(
+            f"nothing has been generated under {landing.address()}; run `forensics generate` first"
+        )
+    return [Generated(folder(root, "landing", "images", plan), plan) for plan in plans]
 
 
-def complete_lines(path: Path) -> Iterator[dict[str, Any]]:
+def complete_lines(content: bytes) -> Iterator[dict[str, Any]]:
     """Yield the records of a file that grows by whole lines; a torn last line and damaged ones are left out."""
-    return (record for record in _lines(path) if record is not None)
+    return (record for record in _lines(content) if record is not None)
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
@@ -81,7 +85,7 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     return found if Path(found["file"]).name == found["file"] else None
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
+def _lines(content: bytes) -> Iterator[dict[str, Any] | None]:
     # Split at line feeds only: Unicode's other line ends may stand within a prompt.
-    *lines, _torn = path.read_bytes().split(b"\n")
+    *lines, _torn = content.split(b"\n")
     return map(record_of, lines)
