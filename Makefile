@@ -5,10 +5,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 LAKE ?= lake
+TOY_LAKE ?= lake-toy
 SETUP := $(VENV)/.setup-done
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo explore mlflow test test-cluster package check lock clean
+.PHONY: help setup demo experiments experiments-smoke explore mlflow test test-cluster package check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +22,18 @@ $(SETUP): constraints.txt pyproject.toml .ci/setup
 
 demo: $(SETUP) ## run every stage once on the demo Hub (about 5 minutes)
 	$(BIN)/forensics demo --config conf/demo.yaml --root $(LAKE)
+
+experiments: $(SETUP) ## rerun E1, E2 and E3 in the toy world, from generation to figures (about 20 minutes)
+	$(BIN)/forensics toy-world --config conf/toy-world.yaml --root $(TOY_LAKE)
+	set -e; for name in toy_e1 toy_e2 toy_e3 toy_cnn; do \
+	  $(BIN)/forensics experiment --config conf/experiments/$$name.yaml --root $(TOY_LAKE); \
+	  $(BIN)/forensics report $$name --root $(TOY_LAKE); done
+
+experiments-smoke: $(SETUP) ## the same at the smallest size, to see that it runs (about 3 minutes)
+	$(BIN)/forensics toy-world --root $(TOY_LAKE)-smoke --kinds '[nearest, carafe, wavelet, patches, filtered, row-by-row]' \
+	  --models 4 --train_images 64 --test_images 16 --real_crops 2
+	$(BIN)/forensics experiment --config conf/experiments/toy_smoke.yaml --root $(TOY_LAKE)-smoke
+	$(BIN)/forensics report toy_smoke --root $(TOY_LAKE)-smoke
 
 explore: $(SETUP) ## open the explorer on the loopback
 	$(BIN)/forensics explore --root $(LAKE)
