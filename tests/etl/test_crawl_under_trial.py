@@ -47,7 +47,9 @@ def landing(tmp_path: Path) -> Landing:
 
 
 def walked(landing: Landing, hub: DemoHub) -> tuple[HubClient, CrawlState]:
-    settings = CrawlSettings(str(landing.folder.parents[1]), hub.endpoint, listings=["filter=diffusers"])
+    settings = CrawlSettings(
+        str(Path(landing.address("")).parents[1]), hub.endpoint, listings=["filter=diffusers"]
+    )
     client, state = HubClient(hub.endpoint, sleep=lambda _: None), open_crawl(landing, settings, NOW)
     walk(client, landing, state, 4)
     return client, state
@@ -64,7 +66,7 @@ def test_a_landed_page_that_is_not_as_it_was_written_stops_the_crawl(
     landing: Landing, hub: DemoHub, damage: str
 ) -> None:
     state = walked(landing, hub)[1]
-    page = landing.folder / state.crawl_id / state.pages[0]["file"]
+    page = Path(landing.address("")) / state.crawl_id / state.pages[0]["file"]
     content = page.read_bytes()
     match damage:
         case "empty":
@@ -89,7 +91,7 @@ def test_a_landed_page_that_is_not_as_it_was_written_stops_the_crawl(
     ],
 )
 def test_a_state_that_is_none_is_named(landing: Landing, hub: DemoHub, wrong: dict[str, Any]) -> None:
-    file = landing.folder / details_of(landing, hub).crawl_id / "state.json"
+    file = Path(landing.address("")) / details_of(landing, hub).crawl_id / "state.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
     with pytest.raises(TableDamaged, match="is not the state of a crawl"):
         landing.crawls()
