@@ -1,67 +1,11 @@
 """How diverse the lake is: effective numbers of kinds, lineage, a map of embeddings, fingerprints, coverage."""
 
-from typing import Any
-
 import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, diversity, diversity_charts, filters, page, training_sets
-
-NUMBER = st.column_config.NumberColumn
-NUMBERS: dict[str, Any] = {
-    "dimension": st.column_config.TextColumn("Kinds of", width="medium"),
-    "order_0": NUMBER("Kinds (order 0)", format="localized"),
-    "order_1": NUMBER("As many equally common (order 1)", format="%.1f"),
-    "order_2": NUMBER("Counting the common ones (order 2)", format="%.1f"),
-    "total": NUMBER("Counted", format="localized"),
-}
-MEASURES: dict[str, Any] = {
-    "measure": st.column_config.TextColumn("Measure", width="medium"),
-    "subject": "Of",
-    "value": NUMBER("Value", format="%.3f"),
-    "n": NUMBER("Rests on", format="localized"),
-}
-UNITS = {"Generators": "generators", "Images": "images"}
-
-
-def show_numbers(lake: Any) -> None:
-    """Show the Hill numbers of every dimension, and the counts of the one that was chosen."""
-    unit = filters.one_of("Count", UNITS, "unit")
-    asked = diversity.numbers()
-    numbers = page.rows(lake, asked).filter(unit=unit)
-    st.caption(
-        "Hill numbers: how many kinds there are, and as how many equally common ones they count. The further the "
-        "second and third lie below the first, the more a few kinds outweigh the rest."
-    )
-    picked = page.table(numbers, NUMBERS, "diversity", made_by=[asked], select=True)
-    dimensions = numbers["dimension"].to_list()
-    chosen = filters.choice("Show the kinds of", dimensions, "dimension")
-    dimension = dimensions[picked] if picked is not None else chosen or dimensions[0]
-    asked_counts = diversity.counts(dimension)
-    page.draw(
-        charts.distribution(page.rows(lake, asked_counts), unit), f"{unit} by {dimension}", made_by=[asked_counts]
-    )
-
-
-def show_map(lake: Any) -> None:
-    """Show a sample of images by their embeddings; one that is picked opens."""
-    points = page.ask(diversity.embedded, lake)
-    if points.is_empty():
-        page.empty(
-            "No image has an embedding yet: `forensics describe` measures them, `forensics summarise` lists them."
-        )
-        return
-    by = filters.one_of("Colour by", {"Class": "class", "Family": "family"}, "colour")
-    st.caption(
-        f"{points.height:,} images by the two main axes of their embeddings, which hold "
-        f"{100 * points['explained'][0]:.0f} % of the variance. Images that look alike lie together."
-    )
-    page.draw(
-        diversity_charts.map_of_embeddings(points, by),
-        "map of images by their embeddings, coloured by class or family",
-    )
-
+from explorer import diversity, diversity_charts, filters, page, training_sets
+from explorer.diversity_sections import MEASURES, NUMBER, show_map, show_numbers
 
 lake = page.look(
     schemas.GOLD_DIVERSITY, schemas.GOLD_COUNTS, schemas.GOLD_GENERATOR_CARDS, schemas.GOLD_CRAWL_HISTORY,
