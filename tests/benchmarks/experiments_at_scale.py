@@ -73,13 +73,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", required=True)
     parser.add_argument("--fakes", type=int, default=2_708_434)
+    parser.add_argument("--again", action="store_true", help="plan on the lake that an earlier call made")
     asked = parser.parse_args()
     root = str(Path(asked.work).resolve() / "lake")
-    shutil.rmtree(root, ignore_errors=True)
-    makers = generators()
-    write(root, GENERATORS, makers)
-    counts = images(root, makers, asked.fakes)
-    print(f"{makers.height:,} generators, {counts[0]:,} fakes, {counts[1]:,} reals")
+    if not asked.again:
+        shutil.rmtree(root, ignore_errors=True)
+        makers = generators()
+        write(root, GENERATORS, makers)
+        counts = images(root, makers, asked.fakes)
+        print(f"{makers.height:,} generators, {counts[0]:,} fakes, {counts[1]:,} reals", flush=True)
     for path in sorted((PROJECT / "conf" / "experiments").glob("*.yaml")):
         if path.stem.startswith("toy_"):
             continue
@@ -97,7 +99,7 @@ def main() -> None:
         print(
             f"\n{path.stem}, {load_average()}: {cost.wall:.1f} s, {cost.cpu:.1f} s of CPU, {cost.peak_mb:,.0f} MB"
         )
-        print(cost.output)
+        print(cost.output, flush=True)
 
 
 def generators() -> pl.DataFrame:

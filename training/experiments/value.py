@@ -36,6 +36,7 @@ class Valued:
         self._settings, self._versions, self._candidates = settings, versions, candidates
         name = settings.design.detector(settings.design.primary)
         self._detector = name if features.is_fixed(name) else _FALLBACK
+        self._kept: dict[int, features.Kept] = {}
 
     def prefer(
         self, fakes: Fakes, base: list[int], others: list[int], index: Index, deal: Deal, number: int
@@ -56,17 +57,25 @@ class Valued:
         return [*base, *(every[at] for at in added)]
 
     def _features(self, positions: Ints, seed: int) -> NDArray[np.float32]:
-        design, root = self._settings.design, self._settings.root
-        one = FeatureSet(root, self._detector, None, design.processing, seed)
-        ids = self._candidates.ids(positions)
-        lacking = features.missing({one: set(ids)})
-        if lacking:
-            wanted = {name for group in lacking.values() for name in group}
-            encoded = targets.encoded(root, IMAGES, self._versions[IMAGES.name], wanted)
-            for _ in features.compute(lacking, encoded, _at_once):
-                pass
-            features.load.cache_clear()
-        return features.load(one.folder).of(np.array(ids, "S64"))
+        one = FeatureSet(self._settings.root, self._detector, None, self._settings.design.processing, seed)
+        ids = np.array(self._candidates.ids(positions), "S64")
+        try:
+            return self._kept[seed].of(ids)
+        except KeyError:
+            self._compute(one, positions)
+            self._kept[seed] = features.load(one.folder)
+            return self._kept[seed].of(ids)
+
+    def _compute(self, one: FeatureSet, positions: Ints) -> None:
+        """Compute and keep the features of these images that are not kept yet."""
+        lacking = features.missing({one: set(self._candidates.ids(positions))})
+        wanted = {name for group in lacking.values() for name in group}
+        if not wanted:
+            return
+        encoded = targets.encoded(one.root, IMAGES, self._versions[IMAGES.name], wanted)
+        for _ in features.compute(lacking, encoded, _at_once):
+            pass
+        features.load.cache_clear()
 
 
 def pilot_errors(
