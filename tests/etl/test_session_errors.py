@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from etl.lake import snapshot
+from etl.lake.schemas import IMAGES
+
 REPOSITORY = Path(__file__).parents[2]
 # One process for all cases, since importing Spark and Delta takes seconds; none but the last starts a JVM.
 PROGRAM = """
@@ -49,6 +52,7 @@ def outcomes(folder) -> dict[str, tuple[int, str]]:
         ("java 8", {"JAVA_HOME": java(folder / "eight", "echo 'java version \"1.8.0_392\"' >&2")}),
         ("no jars", {"PYSPARK_SUBMIT_ARGS": ivy}),
     ]
+    snapshot.create(str(folder / "lake"), IMAGES)  # what `describe` asks for before it starts Spark
     command = [sys.executable, "-c", PROGRAM, json.dumps(cases), str(folder / "lake")]
     variables = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(command, env=variables, cwd=REPOSITORY, capture_output=True, text=True, timeout=250)

@@ -21,15 +21,18 @@ SIGNED = {"steps": "steps_argument", "guidance": "guidance_argument"}
 
 
 def exported() -> set[str]:
-    """Every pipeline class of diffusers, those that stand in for one whose packages are missing included."""
-    found = {name: getattr(diffusers, name) for name in dir(diffusers)}
+    """Every pipeline class of diffusers, those that stand in for one whose packages are missing included.
+
+    Where onnxruntime is installed, diffusers 0.42 exports a name that it does not have, and fails on reading it.
+    """
+    found = {name: getattr(diffusers, name, None) for name in dir(diffusers)}
     classes = {name: value for name, value in found.items() if isinstance(value, type)}
     return {
         name
         for name, value in classes.items()
         if (issubclass(value, DiffusionPipeline | ModularPipeline) and value is not DiffusionPipeline)
         or ("dummy" in value.__module__ and "Pipeline" in name)
-    } - {"ModularPipeline"}
+    } - {"ModularPipeline"} | {name for name, value in found.items() if value is None and "Pipeline" in name}
 
 
 def parameters(name: str) -> dict[str, Any]:
