@@ -14,7 +14,11 @@ from PIL import Image
 
 from training.augmentation.codecs import Pixels
 
-_BY_TORCH = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"}
+_BY_TORCH = {
+    Image.Resampling.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
+    Image.Resampling.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
+}
+"""What interpolate(antialias=True) calls, into memory of ours: its own lies by planes, and turning it takes as long."""
 
 
 def resize(pixels: Pixels, height: int, width: int, resampling: Image.Resampling) -> Pixels:
@@ -23,10 +27,9 @@ def resize(pixels: Pixels, height: int, width: int, resampling: Image.Resampling
         return pixels
     if resampling not in _BY_TORCH:
         return np.asarray(Image.fromarray(pixels.copy()).resize((width, height), resampling))
-    resized = torch.nn.functional.interpolate(
-        _planes(pixels), size=(height, width), mode=_BY_TORCH[resampling], antialias=True
-    )
-    return _pixels(resized)
+    resized = np.empty((height, width, 3), np.uint8)
+    _BY_TORCH[resampling](_planes(pixels), [height, width], False, out=_planes(resized))
+    return resized
 
 
 def size_of(pixels: Pixels) -> tuple[int, int]:
@@ -94,13 +97,16 @@ def warp(pixels: Pixels, matrix: NDArray[np.float64]) -> Pixels:
     y = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
     scaled = (matrix * 2 / [[width], [height]]).astype(np.float32)  # torch counts from -1 to 1
     places = [x * to_x + y * to_y for to_x, to_y in scaled]
-    grid = torch.from_numpy(np.stack(places, axis=-1))[None]
     sampled = torch.nn.functional.grid_sample(
-        _planes(pixels).float(), grid, padding_mode="border", align_corners=False
+        _planes(pixels).float(),
+        torch.from_numpy(np.stack(places, axis=-1))[None],
+        padding_mode="border",
+        align_corners=False,
     )
-    outside = (np.abs(places[0]) > 1) | (np.abs(places[1]) > 1)
-    warped = _pixels(sampled.to(torch.uint8))
-    warped.reshape(-1, 3)[np.flatnonzero(outside)] = 0
+    inside = torch.from_numpy((np.abs(places[0]) <= 1) & (np.abs(places[1]) <= 1))
+    warped = np.empty_like(pixels, order="C")
+    for channel, plane in enumerate(sampled[0].to(torch.uint8).mul_(inside)):  # thrice as fast as a permuted copy
+        warped[..., channel] = plane.numpy()
     return warped
 
 
@@ -115,8 +121,3 @@ def pad_and_restore(pixels: Pixels, top: int, bottom: int, left: int, right: int
 def _planes(pixels: Pixels) -> torch.Tensor:
     """Return the pixels as torch takes them, [1, 3, H, W], without a copy where that can be."""
     return torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(2, 0, 1)[None]
-
-
-def _pixels(planes: torch.Tensor) -> Pixels:
-    pixels: Pixels = planes[0].permute(1, 2, 0).contiguous().numpy()
-    return pixels
