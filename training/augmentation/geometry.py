@@ -18,7 +18,7 @@ _BY_TORCH = {
     Image.Resampling.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
     Image.Resampling.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
 }
-"""What interpolate(antialias=True) calls, into memory of ours: its own lies by planes, and turning it takes as long."""
+"""What interpolate(antialias=True) calls, into memory of ours: its own lies by planes, and is slow to turn."""
 
 
 def resize(pixels: Pixels, height: int, width: int, resampling: Image.Resampling) -> Pixels:
