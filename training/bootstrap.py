@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
 
-from training import metrics
+from training import intervals, metrics
 from training.metrics import METRICS, Fakes, Floats, Ints, Pool
 from training.slices import Images, Slice
 
@@ -38,9 +37,22 @@ class Figures(NamedTuple):
     """What was drawn with replacement: generators or images"""
     units: int
     """How many of them there are"""
+    counts: NDArray[np.float32] | None
+    """[units, draws]: how often each was drawn, where they are generators and few"""
 
     def interval(self, metric: int) -> tuple[float, float] | None:
-        return interval(self.draws[metric], self.units)
+        return self.interval_of(self.draws[metric], metric, self.values[metric])
+
+    def interval_of(self, draws: NDArray[np.float32], metric: int, value: float) -> tuple[float, float] | None:
+        """Return the interval of what was computed under this slice's draws: a metric, or two runs' difference.
+
+        A drawn calibration error is too large, since drawing adds noise to each bin: the interval moves by that.
+        """
+        found = intervals.interval(draws, self.units, self.counts, self.n_real)
+        if found is None or METRICS[metric] != "calibration_error":
+            return found
+        excess = float(np.nanmean(draws)) - value
+        return found[0] - excess, found[1] - excess
 
 
 class _Mean(NamedTuple):
@@ -95,10 +107,13 @@ def figures(
     )
     values = _measured(one, pools, prepared, means, codes, balanced)[:, :, 0]
     kept = np.empty((len(values), len(METRICS), draws), np.float32)
+    counts = {name: np.empty((len(names), draws), np.float32) for name in strata}
     start = 0
     for chosen in _draws(codes, strata, len(of_reals), seed, draws):
         some = chosen.reals.shape[1]
         kept[:, :, start : start + some] = _measured(chosen, pools, prepared, means, codes, balanced)
+        for name, drawn in chosen.generators.items():
+            counts[name][:, start : start + some] = drawn
         start += some
     found = [
         Figures(
@@ -111,27 +126,14 @@ def figures(
             kept[at],
             GENERATORS if ready.stratum else IMAGES,
             ready.units,
+            _few(counts[ready.stratum], np.unique(codes[ready.part.fakes])) if ready.stratum else None,
         )
         for at, ready in sorted((pair for group in prepared.values() for pair in group), key=lambda pair: pair[0])
     ]
     return found + [
-        _figures_of(mean, parts, found, values[number], kept[number])
+        _figures_of(mean, parts, found, values[number], kept[number], counts[mean.stratum])
         for number, mean in enumerate(means, start=len(parts))
     ]
-
-
-def interval(draws: NDArray[np.float32], units: int, level: float = 0.95) -> tuple[float, float] | None:
-    """Return the expanded percentile interval; None for fewer than two units, or mostly undefined draws.
-
-    Plain percentiles are too narrow for few units, by √((n - 1) / n) and by the normal's tails instead of t's;
-    this takes percentiles further out (Hesterberg, What Teachers Should Know About the Bootstrap, 2014, 3.3).
-    """
-    defined = draws[np.isfinite(draws)]
-    if units < 2 or 2 * len(defined) < max(1, len(draws)):
-        return None
-    tail = float(norm.cdf(np.sqrt(units / (units - 1)) * t.ppf((1 - level) / 2, units - 1)))
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def _prepare(part: Slice, ranked: Fakes, codes: Ints, threshold: float | None, balanced: bool) -> _Prepared:
@@ -168,7 +170,12 @@ def _means(parts: list[Slice], codes: Ints, architectures: Ints, judged: Images)
 
 
 def _figures_of(
-    mean: _Mean, parts: list[Slice], found: list[Figures], values: Floats, draws: NDArray[np.float32]
+    mean: _Mean,
+    parts: list[Slice],
+    found: list[Figures],
+    values: Floats,
+    draws: NDArray[np.float32],
+    counts: NDArray[np.float32],
 ) -> Figures:
     members = [found[at] for at in mean.members]
     first = members[0].reasons if members else (metrics.ONE_CLASS,) * len(METRICS)
@@ -176,7 +183,12 @@ def _figures_of(
     pooled = {id(parts[at].reals): parts[at].reals for at in mean.members} or {0: parts[0].reals}
     reals = len(np.unique(np.concatenate([*pooled.values()])))
     fakes = sum(member.n_fake for member in members)
-    return Figures(mean.kind, mean.name, fakes, reals, values, reasons, draws, GENERATORS, len(members))
+    few = _few(counts, mean.codes)
+    return Figures(mean.kind, mean.name, fakes, reals, values, reasons, draws, GENERATORS, len(members), few)
+
+
+def _few(counts: NDArray[np.float32], generators: Ints) -> NDArray[np.float32] | None:
+    return counts[generators] if len(generators) < intervals.MANY else None
 
 
 def _draws(codes: Ints, strata: dict[str, Ints], reals: int, seed: int, draws: int) -> Iterator[_Draws]:

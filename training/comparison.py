@@ -63,11 +63,12 @@ def _differences(a: bootstrap.Figures, b: bootstrap.Figures) -> list[Row]:
     for at, metric in enumerate(METRICS):
         reason = a.reasons[at] or b.reasons[at]
         values = [None if why else float(one.values[at]) for one, why in ((a, a.reasons[at]), (b, b.reasons[at]))]
-        found = None if reason else bootstrap.interval(b.draws[at] - a.draws[at], a.units)
+        difference = None if reason else float(b.values[at] - a.values[at])
+        found = None if difference is None else a.interval_of(b.draws[at] - a.draws[at], at, difference)
         low, high = found or (None, None)
         rows.append({
             "slice_kind": a.kind, "slice": a.name, "metric": metric, "a": values[0], "b": values[1],
-            "difference": None if reason else float(b.values[at] - a.values[at]), "ci_low": low, "ci_high": high,
+            "difference": difference, "ci_low": low, "ci_high": high,
             "n_real": a.n_real, "n_fake": a.n_fake, "reason": reason,
         })  # fmt: skip
     return rows

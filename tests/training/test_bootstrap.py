@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
-from training import bootstrap, slices
+from training import bootstrap, intervals, slices
 from training.metrics import METRICS
 
 AP, AUC, ACCURACY = (METRICS.index(name) for name in ("average_precision", "roc_auc", "accuracy"))
@@ -89,7 +89,7 @@ def test_intervals_are_repeatable_name_what_was_drawn_and_need_two_units():
         assert low < one.values[AUC] < high
     levels = {kind: one.level for (kind, _), one in first.items()}
     assert (levels["generator"], levels["mean"], levels["all"]) == ("images", "generators", "generators")
-    assert bootstrap.interval(np.array([0.5, 0.6], np.float32), 1) is None
+    assert intervals.interval(np.array([0.5, 0.6], np.float32), 1) is None
 
 
 def test_intervals_of_clustered_generators_cover_the_truth_in_93_to_97_of_100_worlds():
@@ -106,3 +106,16 @@ def test_intervals_of_clustered_generators_cover_the_truth_in_93_to_97_of_100_wo
         low, high = mean.interval(AUC)
         covered += low <= truth <= high
     assert 0.93 <= covered / worlds <= 0.97
+
+
+def test_only_the_generators_share_of_a_variance_is_expanded_for_their_few():
+    random = np.random.default_rng(3)
+    counts = random.multinomial(5, np.full(5, 0.2), 4000).T.astype(np.float32)
+    of_generators = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) @ counts / 5
+    of_reals = random.normal(0, 1, 4000)
+    widths = {}
+    for name, draws in {"generators": of_generators * 10, "reals": of_generators / 10 + of_reals}.items():
+        low, high = intervals.interval(draws.astype(np.float32), 5, counts, 300)
+        widths[name] = (high - low) / (2 * 1.96 * draws.std())
+    assert widths["reals"] == pytest.approx(1, abs=0.05)  # a normal's own 1.96
+    assert widths["generators"] > 1.25

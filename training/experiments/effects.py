@@ -4,7 +4,7 @@ A point's score of a unit in a seed is the mean over its draws (and folds, where
 less control is paired by unit and seed; its interval is a two-way bootstrap that draws units and seeds, each with
 replacement (Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1(2), 2007): neither units within a seed
 nor seeds within a unit are independent. Percentiles are taken further out, as of a t distribution on the number of
-units, since plain ones are too narrow (`training.bootstrap.interval`).
+units, since plain ones are too narrow (`training.intervals.interval`).
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from training import bootstrap
+from training import intervals
 from training.experiments.design import Design, Effect, Point
 from training.experiments.judging import COLUMNS
 
@@ -75,7 +75,7 @@ def two_way(values: Floats, draws: int, level: float, seed: int = 0) -> tuple[fl
     sums = np.einsum("du,us,ds->d", drawn_units, np.where(there, values, 0.0), drawn_seeds)
     with np.errstate(invalid="ignore"):
         means = (sums / weight).astype(np.float32)
-    return bootstrap.interval(means, n_units, level)
+    return intervals.interval(means, n_units, level=level)
 
 
 def of_point(design: Design, scores: pl.DataFrame, point: Point, test: str, column: str) -> pl.DataFrame:

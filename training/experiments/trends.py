@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
-from training import bootstrap
+from training import intervals
 
 UNRELATED = "unrelated"
 LINEAGE, RELEASED = "lineage_distance", "release_month"
@@ -142,7 +142,7 @@ def _row(trend: str, name: str, place: float, own: Sequence[Rate]) -> dict[str, 
     values = np.array([rate.tpr for rate in own])
     random = np.random.default_rng(0)
     drawn = values[random.integers(0, len(values), (_DRAWS, len(values)))].mean(1).astype(np.float32)
-    found = bootstrap.interval(drawn, len(values))
+    found = intervals.interval(drawn, len(values))
     return {
         "trend": trend, "bin": name, "position": None if math.isinf(place) else place, "metric": METRIC,
         "value": float(values.mean()), "ci_low": found[0] if found else None,
