@@ -128,9 +128,10 @@ def sampling_settings(settings: VerifySettings, scratch: Path) -> GenerateSettin
 def _verified(group: Group, settings: VerifySettings, folder: Path, workers: Workers) -> list[Result]:
     # The one place where precision and batch size of the images become those of the run.
     run = sampling_settings(settings, folder)
-    run = replace(run, dtype=group.dtype, batch_size=group.batch_size)
+    size = settings.batch_size or group.batch_size
+    run = replace(run, dtype=group.dtype, batch_size=size)
     wanted = list({request.request_id: request for _, request in group.images}.values())
-    planned = tuple(company for request in wanted for company in _batch(request, group.batch_size))
+    planned = tuple(company for request in wanted for company in _batch(request, size))
     landing = Landing(run.root, "verify", group.generator.generator_id)
     outcome = run_model(ModelTask(group.generator, planned), wanted, landing, run, workers)
     manifest = landing.folder / RECORDS

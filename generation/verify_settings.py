@@ -25,6 +25,8 @@ class VerifySettings:
     """largest difference of a pixel, of 255, where libraries, device, precision or batch size are others now"""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: cuda where there is a GPU; the precision is each image's own"""
+    batch_size: int | None = None
+    """images sampled at a time, say for want of memory; by default as many as each was made with"""
     workers: int | None = None
     """models sampled at the same time; by default one a GPU, or one a core"""
     deadline_seconds: float = 3600.0
@@ -50,8 +52,9 @@ class VerifySettings:
             found.append("--tolerance must lie in 0 … 255")
         if self.device not in ("auto", "cpu", "cuda"):
             found.append(f"--device must be 'auto', 'cpu' or 'cuda', not '{self.device}'")
-        if self.workers is not None and self.workers < 1:
-            found.append("--workers must be at least 1")
+        for key in ("workers", "batch_size"):
+            if (value := getattr(self, key)) is not None and value < 1:
+                found.append(f"--{key} must be at least 1")
         for key in ("deadline_seconds", "memory_gb", "max_model_gb"):
             if getattr(self, key) <= 0:
                 found.append(f"--{key} must be positive")

@@ -278,6 +278,16 @@ def test_images_of_a_batch_are_made_again_in_a_batch_of_that_size(generated, run
     assert "batch_size" not in capsys.readouterr().out
 
 
+def test_images_made_again_in_a_batch_of_another_size_are_within_the_tolerance(generated, run, tmp_path, capsys):
+    root, report = generated(SD, DIT), tmp_path / "verified.json"
+    assert run(root, "--batch_size", "4", "--json", str(report)) == 0
+    found = json.loads(report.read_text())
+    assert {result["detail"].split("; ")[-1] for result in found} == {"batch_size 1 → 4"}
+    assert all(result["largest"] <= 2 for result in found)
+    with pytest.raises(ConfigError, match="--batch_size must be at least 1"):
+        run(root, "--batch_size", "0")
+
+
 def test_an_image_that_is_not_what_its_row_makes_is_different_and_the_exit_says_so(
     generated, run, tmp_path, capsys
 ):
