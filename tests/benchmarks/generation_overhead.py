@@ -2,6 +2,7 @@
 
     python tests/benchmarks/generation_overhead.py --work FOLDER --models 40 --images 8 --rounds 0
     python tests/benchmarks/generation_overhead.py --work FOLDER --models 6 --images 120 --rounds 3
+    python tests/benchmarks/generation_overhead.py --work FOLDER --models 3 --images 480 --rounds 3 --delay 8
 
 Tiny genuine pipelines of as many classes, random weights, served by the demo Hub. The plan is `forensics
 generate` with one place; the loop reads the repositories from the disk and neither checks nor records anything.
@@ -20,6 +21,7 @@ from huggingface_hub import HfApi
 from measured import PROJECT, Cost, load_average, measured
 
 from etl.demo.hub import DemoHub
+from etl.demo.hub.faults import Fault, Faults
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATION_ATTEMPTS, GENERATORS, MODELS
 
@@ -37,6 +39,9 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--delay", type=float, default=0, help="seconds that the Hub waits before a file of weights"
+    )
     parser.add_argument("--bare", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     work = Path(asked.work).resolve()
@@ -48,7 +53,8 @@ def main() -> int:
             save(name, work / "hub" / "tiny" / name)
     (work / "prompts.txt").write_text("\n".join(f"a photo of {n} red apples" for n in range(asked.images)))
     costs: dict[str, list[Cost]] = {"plan": [], "loop": []}
-    with DemoHub(work / "hub") as hub:
+    slow = Fault(r"/resolve/.*\.safetensors", "delay", times=None, method="GET", seconds=asked.delay)
+    with DemoHub(work / "hub", faults=Faults([slow] if asked.delay else [])) as hub:
         for number in range(max(asked.rounds, 1)):
             for name in sorted(costs, reverse=bool(number % 2)):
                 if name == "loop" and not asked.rounds:
