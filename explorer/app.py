@@ -24,9 +24,10 @@ def main() -> None:
         icon = f":material/{place.icon}:"
         is_first = place.name == "overview"
         groups[place.group].append(st.Page(place.path, title=place.title, icon=icon, default=is_first))
-    chosen = st.navigation(groups)
+    chosen = st.navigation(groups, expanded=True)
     st.logo(HERE / "icon.svg", size="medium")
     try:
+        page.arrive(chosen.url_path or "overview")
         picker.show(page.root())
         chosen.run()
     except ForensicsError as error:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from etl.lake.lock import is_local
 from etl.lake.schemas import IMAGE_FEATURES
-from explorer import neighbours, page, tiles
+from explorer import gallery, neighbours, page
 from explorer.holdings import holdings
 from explorer.questions import images, models
 from explorer.reading import Snapshot
@@ -201,10 +201,10 @@ def show_features(lake: Snapshot, image_id: str) -> None:
 
 
 def _tiles(lake: Snapshot, found: pl.DataFrame, key: str) -> None:
-    """Show tiles of some ids with a note each, in their order; those not safe for work are left out."""
+    """Show tiles of some ids with a note each, in their order."""
     known = page.rows(lake, images.known(found["image_id"].to_list()))
-    safe = found.join(known, on="image_id", how="inner", maintain_order="left").filter(~pl.col("nsfw"))
-    picked = tiles.show(page.tile_rows(lake, safe), key, edge=100)
+    listed = found.join(known, on="image_id", how="inner", maintain_order="left")
+    picked = gallery.show(lake, listed, key, edge=100)
     if picked:
         page.go_to("image", id=picked)
 

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from explorer import cards, charts, page, tiles
+from explorer import cards, charts, gallery, page
 from explorer.questions import generators, images, models
 from explorer.questions.images import ImageFilter
 from explorer.reading import Snapshot
@@ -109,7 +109,7 @@ def _samples(lake: Snapshot, generator_id: str) -> None:
     chosen = ImageFilter(generator=generator_id)
     rows = page.rows(lake, images.page(chosen, 0, size=12))
     if rows.height:
-        picked = tiles.show(page.tile_rows(lake, rows).drop("name"), "samples", edge=90)
+        picked = gallery.show(lake, rows, "samples", edge=90, named=False)
         if picked:
             page.go_to("image", id=picked)
 

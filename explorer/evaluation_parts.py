@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from explorer import cards, charts, evaluation_charts, evaluations, filters, page, tiles
+from explorer import cards, charts, evaluation_charts, evaluations, filters, gallery, page
 from explorer.evaluations import GENERATOR, SOURCE, ZERO, Judged
 from explorer.reading import Snapshot
 
@@ -22,6 +22,11 @@ METRICS = {
 }
 ERRORS = {"False positives": 0, "Missed fakes": 1, "All images": None}
 """What is listed, and the label of those images."""
+NEAREST = {
+    "False positives": "photographs, the highest logit first",
+    "Missed fakes": "fakes, the lowest logit first",
+}
+"""What is listed instead where there is no error of a kind."""
 _NUMBER = st.column_config.NumberColumn
 RUNS: dict[str, Any] = {
     "run_id": st.column_config.TextColumn("Run", width="medium"),
@@ -233,19 +238,19 @@ def show_behind(lake: Snapshot, key: Judged, threshold: float) -> None:
             page.link("generators", "Open the generator", icon="brush", generator=part[1])
     wrong = None if label is None else threshold
     total = page.rows(lake, evaluations.count_behind(key, part, label, wrong)).item()
+    told = f"{total:,} images, the most wrong first."
+    if not total and wrong is not None:
+        wrong, none = None, f"There are no {title.lower()} here at this operating point."
+        total = page.rows(lake, evaluations.count_behind(key, part, label, wrong)).item()
+        told = f"{none} Those that came nearest: {total:,} {NEAREST[title]}."
     if not total:
-        page.empty(f"No image: at this operating point the detector makes no such error here ({title.lower()}).")
+        page.empty("No image of this kind was scored here.")
         return
-    st.caption(f"{total:,} images, the most wrong first. Click one for where it comes from.")
+    st.caption(f"{told} Click one for where it comes from.")
     asked = evaluations.behind(key, part, label, wrong, filters.turn(total, TILES), TILES)
     found = page.rows(lake, asked)
-    named = found.join(
-        page.rows(lake, evaluations.thumbnails(found)), on="image_id", how="left", maintain_order="left"
-    ).with_columns(
-        pl.coalesce("generator_id", "real_source").alias("name"),
-        pl.format("logit {}", pl.col("logit").round(2)).alias("note"),
-    )
-    picked = tiles.show(named, key="behind")
+    noted = found.with_columns(pl.format("logit {}", pl.col("logit").round(2)).alias("note"))
+    picked = gallery.show(lake, noted, "behind")
     page.queries(asked)
     if picked:
         page.go_to("image", id=picked)

@@ -232,14 +232,6 @@ def behind(
     )
 
 
-def thumbnails(found: pl.DataFrame) -> Query:
-    """Return image_id, jpeg of the images on a page. Their generators are named, by which the table is sorted."""
-    makers = tuple(sorted(set(found["generator_id"].drop_nulls())))
-    by_maker = Condition("(generator_id is null or list_contains(?, generator_id))", (makers,))
-    by_id = Condition("list_contains(?, image_id)", (tuple(found["image_id"]),))
-    return query("select image_id, jpeg from thumbnails {where}", [by_maker, by_id])
-
-
 def curve(bins: pl.DataFrame, most: int = 500) -> pl.DataFrame:
     """Return threshold, fpr, tpr from `score_bins`, the lowest threshold first, thinned to about `most` points."""
     wide = bins.pivot("label", index="low", values="n").fill_null(0).sort("low", descending=True)

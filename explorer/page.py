@@ -13,13 +13,14 @@ import streamlit as st
 from etl.lake.schemas import Table
 from explorer import charts, database, picker, reading
 from explorer.query import Query
-from explorer.questions import images
 from explorer.reading import WRITERS, Snapshot
 from explorer.settings import ROOT_VARIABLE, ExploreConfig
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _LONGEST_LINE = 600
 """Characters of a text from outside in a title or a caption; texts in full are shown by `facts`."""
+_HERE, _LEFT = "page-here", "page-left"
+"""The open page, and the parameters of pages when they were left by `go_to`, in the session's state."""
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ def need(lake: Snapshot, *tables: Table) -> None:
         if not lake.has(table):
             st.info(
                 f"There is nothing to show yet: the lake has no table `{table.name}`. "
-                f"`forensics {WRITERS[table.name]}` writes it; `make demo` runs every stage.",
+                f"`forensics {WRITERS[table.name]}` writes it; `make demo` makes a small lake to begin with.",
                 icon=":material/hourglass_empty:",
             )
             st.stop()
@@ -198,8 +199,24 @@ def link(place: str, label: str, icon: str | None = None, **parameters: str | No
 
 
 def go_to(place: str, **parameters: str | None) -> None:
-    """Leave for another page, as by a link."""
-    st.switch_page(f"views/{place}.py", query_params=_address(parameters))
+    """Leave for another page, as by a link; `arrive` makes good the way back."""
+    address, here = _address(parameters), st.session_state.get(_HERE)
+    if parameters and place != here:
+        left = st.session_state.setdefault(_LEFT, {})
+        left[here, frozenset(address.items())] = st.query_params.to_dict()
+    st.switch_page(f"views/{place}.py", query_params=address)
+
+
+def arrive(place: str) -> None:
+    """Note which page is open, and give it back its own parameters where a way back has brought those of another.
+
+    `st.switch_page` leaves two entries in the browser's history: the page that is left with the parameters of the
+    next one, then the next page. Going back ends at the first, so its filters would be lost.
+    """
+    st.session_state[_HERE] = place
+    before = st.session_state.get(_LEFT, {}).get((place, frozenset(st.query_params.to_dict().items())))
+    if before is not None:
+        st.query_params.from_dict(before)
 
 
 def _address(parameters: Mapping[str, str | None]) -> dict[str, str]:
@@ -239,13 +256,3 @@ def bars(title: str, counts: pl.DataFrame, unit: str) -> None:
     """Show how often each `value` occurs, as bars under a title."""
     st.markdown(f"**{plain(title)}**")
     draw(charts.distribution(counts, unit), f"{unit} by {title.lower()}", key=f"bars-{title}-{unit}")
-
-
-def tile_rows(lake: Snapshot, listed: pl.DataFrame) -> pl.DataFrame:
-    """Give rows with image_id, label, generator_id and real_source their thumbnails and names, in their order."""
-    if listed.is_empty():
-        return listed.with_columns(pl.lit(None, pl.Binary).alias("jpeg"), pl.lit("").alias("name"))
-    pictures = rows(lake, images.thumbnails(listed["image_id"].to_list()))
-    maker = pl.when(pl.col("label") == 1).then(pl.col("generator_id")).otherwise(pl.col("real_source"))
-    name = maker.fill_null("unknown").str.split("/").list.last().alias("name")
-    return listed.join(pictures, on="image_id", how="left", maintain_order="left").with_columns(name)

@@ -24,7 +24,7 @@ export default function (component) {
       } else {
         const none = document.createElement("span");
         none.className = "none";
-        none.textContent = "no thumbnail yet";
+        none.textContent = tile.hidden || "no thumbnail yet";
         button.appendChild(none);
       }
       for (const part of ["name", "note"]) {

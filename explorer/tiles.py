@@ -18,7 +18,8 @@ def show(rows: pl.DataFrame, key: str, edge: int = 118) -> str | None:
     """Show tiles; return the id of the one that was clicked in this run.
 
     `rows` have image_id, jpeg (null: an empty tile), label (1 fake, 0 real), and may have `name` (a line under the
-    tile) and `note` (a second, fainter one). `edge` is the least width of a tile in pixels.
+    tile), `note` (a second, fainter one) and `hidden` (why there is no picture). `edge` is the least width of a
+    tile in pixels.
     """
     tiles = [_tile(row) for row in rows.iter_rows(named=True)]
     result = _component()(key=f"tiles-{key}", data={"tiles": tiles, "edge": edge}, on_picked_change=lambda: None)
@@ -36,6 +37,7 @@ def _tile(row: dict[str, Any]) -> dict[str, str]:
         "name": name[:120],
         "note": (row.get("note") or "")[:120],
         "alt": f"{kind} image{f' by {name[:120]}' if name and row['label'] else ''}",
+        "hidden": row.get("hidden") or "",
         "src": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else "",
     }
 

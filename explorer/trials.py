@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from explorer import charts, children, evaluations, page, tiles, training_neighbours
+from explorer import charts, children, evaluations, gallery, page, training_neighbours
 from explorer.children import NoAnswer
 from explorer.query import Query, query
 from explorer.reading import Snapshot
 
 POINTS: dict[str, str | None] = {
-    "The detector's default": None,
+    "Its default": None,
     "1 % false positives": "fpr_0.01",
     "5 % false positives": "fpr_0.05",
     "Logit 0": "zero",
@@ -39,8 +39,8 @@ def show_choice(lake: Snapshot) -> None:
     st.subheader("Or one of the lake")
     asked = query(
         """
-        select image_id, any_value(label) as label, any_value(coalesce(generator_id, real_source)) as name,
-            max(case when label = 1 then -logit else logit end) as wrong, any_value(generator_id) as generator_id
+        select image_id, any_value(label) as label, any_value(generator_id) as generator_id,
+            any_value(real_source) as real_source, max(case when label = 1 then -logit else logit end) as wrong
         from predictions where transform = 'none' and isfinite(logit) and not starts_with(run_id, $baseline)
         group by image_id order by wrong desc, image_id limit 24
         """,
@@ -51,8 +51,7 @@ def show_choice(lake: Snapshot) -> None:
         st.caption("Nothing was scored yet.")
         return
     st.caption("Those that a detector was most wrong about.")
-    pictures = page.rows(lake, evaluations.thumbnails(found))
-    picked = tiles.show(found.join(pictures, on="image_id", how="left", maintain_order="left"), key="choice")
+    picked = gallery.show(lake, found, "choice")
     if picked:
         page.go_to("try_it", image=picked)
 
@@ -181,13 +180,8 @@ def show_tiles(lake: Snapshot, found: pl.DataFrame, key: str) -> None:
     if found.is_empty():
         page.empty("None: the set's images, or this one, have no embedding. `forensics describe` adds them.")
         return
-    pictures = page.rows(lake, evaluations.thumbnails(found))
-    named = found.join(pictures, on="image_id", how="left", maintain_order="left")
-    rows = [
-        row | {"name": row["generator_id"] or row["real_source"], "note": f"cosine {row['similarity']:.3f}"}
-        for row in named.iter_rows(named=True)
-    ]
-    picked = tiles.show(pl.DataFrame(rows, infer_schema_length=None), key=key)
+    noted = found.with_columns(pl.format("cosine {}", pl.col("similarity").round(3)).alias("note"))
+    picked = gallery.show(lake, noted, key)
     if picked:
         page.go_to("image", id=picked)
 

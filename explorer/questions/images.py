@@ -114,6 +114,15 @@ def near_duplicates(image_id: str) -> Query:
     )
 
 
+def marked(image_ids: Sequence[str]) -> Query:
+    """Whether images are not safe for work, as `gold_images` says it of those that it holds: image_id, nsfw."""
+    return query(
+        "select i.image_id, coalesce(i.nsfw, false) or coalesce(g.nsfw, false) as nsfw from images i "
+        "left join generators g using (generator_id) where i.image_id in (select unnest($ids::varchar[]))",
+        ids=tuple(image_ids),
+    )
+
+
 def features(image_id: str) -> Query:
     """What was measured on the image, its embedding left out."""
     return query("select * exclude (embedding) from image_features where image_id = $id", id=image_id)

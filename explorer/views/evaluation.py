@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, evaluation_parts, evaluations, page
+from explorer import charts, evaluation_parts, evaluations, gallery, page
 
 NUMBER = st.column_config.NumberColumn
 GENERATORS: dict[str, Any] = {
@@ -20,7 +20,7 @@ GENERATORS: dict[str, Any] = {
     "reason": st.column_config.TextColumn("Why undefined"),
 }
 
-lake = page.look(schemas.EVALUATIONS, schemas.PREDICTIONS, schemas.GENERATORS, schemas.THUMBNAILS)
+lake = page.look(schemas.EVALUATIONS, schemas.PREDICTIONS, *gallery.TABLES)
 st.title("Evaluation")
 page.need(lake, schemas.EVALUATIONS)
 judged = page.rows(lake, evaluations.judged())

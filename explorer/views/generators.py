@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import catalogue, filters, page
+from explorer import catalogue, filters, gallery, page
 from explorer.questions import generators
 
 number = st.column_config.NumberColumn
@@ -23,14 +23,11 @@ COLUMNS: dict[str, Any] = {
 }
 
 lake = page.look(
-    schemas.GENERATORS,
+    *gallery.TABLES,
     schemas.GOLD_GENERATOR_CARDS,
     schemas.GENERATION_ATTEMPTS,
     schemas.GOLD_SPECTRA,
-    schemas.GOLD_IMAGES,
     schemas.GOLD_MODELS,
-    schemas.IMAGES,
-    schemas.THUMBNAILS,
     schemas.EVALUATIONS,
 )
 st.title("Generators")

@@ -5,16 +5,13 @@ import re
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import cards, filters, page, trials
+from explorer import cards, filters, gallery, page, trials
 from explorer.questions import images
 
 ID = re.compile("[0-9a-f]{64}")
 
 lake = page.look(
-    schemas.IMAGES,
-    schemas.GOLD_IMAGES,
-    schemas.THUMBNAILS,
-    schemas.GENERATORS,
+    *gallery.TABLES,
     schemas.GOLD_MODELS,
     schemas.COLLECTIONS,
     schemas.IMAGE_FEATURES,

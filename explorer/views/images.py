@@ -5,13 +5,13 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import filters, page, tiles
+from explorer import filters, gallery, page
 from explorer.questions import images
 from explorer.questions.images import FACETS, ImageFilter
 
 KINDS: dict[str, int | None] = {"All": None, "Real": 0, "Fake": 1}
 
-lake = page.look(schemas.GOLD_IMAGES, schemas.THUMBNAILS)
+lake = page.look(*gallery.TABLES)
 st.title("Images")
 page.need(lake, schemas.GOLD_IMAGES)
 every = page.rows(lake, images.facets(ImageFilter(nsfw=True)))
@@ -60,7 +60,7 @@ if not counted["n"]:
 number = filters.turn(counted["n"], images.PAGE, of=(asked, order))
 listing = images.page(asked, number, order)
 rows = page.rows(lake, listing)
-picked = tiles.show(page.tile_rows(lake, rows), "gallery")
+picked = gallery.show(lake, rows, "gallery", asked=nsfw)
 if picked:
     page.go_to("image", id=picked)
 

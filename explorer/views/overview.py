@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, flow, page, tiles
+from explorer import charts, flow, gallery, page
 from explorer.questions import images
 from explorer.questions import lake as questions
 from explorer.questions.images import ImageFilter
@@ -46,7 +46,7 @@ page.queries(questions.totals())
 
 shown = page.rows(lake, images.page(ImageFilter(), 0, size=12))
 if shown.height:
-    picked = tiles.show(page.tile_rows(lake, shown).drop("name"), "first", edge=84)
+    picked = gallery.show(lake, shown, "first", edge=84, named=False)
     if picked:
         page.go_to("image", id=picked)
     page.link("images", "Browse all images", icon="photo_library")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from etl.images.sources.entry import SUFFIXES
 from etl.lake import schemas
-from explorer import filters, page, trials
+from explorer import filters, gallery, page, trials
 from explorer.query import query
 
 ID = re.compile("[0-9a-f]{64}")
@@ -15,9 +15,7 @@ ID = re.compile("[0-9a-f]{64}")
 lake = page.look(
     schemas.EVALUATIONS,
     schemas.PREDICTIONS,
-    schemas.IMAGES,
-    schemas.GENERATORS,
-    schemas.THUMBNAILS,
+    *gallery.TABLES,
     schemas.TRAINING_SETS,
     schemas.IMAGE_FEATURES,
 )

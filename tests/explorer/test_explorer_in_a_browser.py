@@ -117,11 +117,14 @@ def test_a_hostile_name_and_prompt_run_nothing_and_load_nothing(explorer, tab):
     assert not [url for url in requests if "192.0.2.1" in url or url.endswith("/x")]
 
 
-def test_a_picked_image_is_in_the_address(explorer, tab):
+def test_a_picked_image_is_in_the_address_and_the_way_back_keeps_the_filters(explorer, tab):
     visit(tab, f"{explorer.url}/images?show=Fake")
     tab.locator(".tile").first.click()
     tab.wait_for_url(lambda url: "/image?id=" in url)
     tab.wait_for_selector('[data-testid="stImage"] img')
+    tab.go_back()
+    tab.wait_for_url(lambda url: url.endswith("/images?show=Fake"))
+    tab.get_by_text("40 images").wait_for()
 
 
 def test_from_an_image_to_its_generator_and_its_root_in_two_more_clicks(explorer, tab):

@@ -1,6 +1,7 @@
 """The demo end to end at its smallest size: what it leaves, that a rerun adds nothing, that kills cost nothing."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -26,6 +27,8 @@ from etl.lake.schemas import (
     training_rows,
 )
 from generation.demo_hub.table import DEMO_REPOSITORIES
+from tests.explorer.conftest import serving
+from tests.explorer.test_explorer_in_a_browser import BOXES, browser, tab, visit  # noqa: F401
 from tests.flow.commands import BIN, SMALLEST, TINY_TABLES, clean_environment, forensics, new_lake
 
 pytestmark = pytest.mark.timeout(900)
@@ -67,6 +70,31 @@ def test_hostile_code_left_no_sentinel(demo_lake):
 def test_no_training_image_shares_a_generator_with_another_split(demo_lake):
     rows = snapshot.read(str(demo_lake), ROWS, columns=["generator_id", "split"]).drop_nulls()
     assert rows.unique().group_by("generator_id").len()["len"].max() == 1
+
+
+@pytest.mark.browser
+def test_a_false_positive_is_traced_to_its_source_and_its_nearest_training_images_in_three_clicks(
+    demo_lake,
+    tmp_path,
+    tab,  # noqa: F811
+):
+    """Where the detector makes no false positive, the page lists the photographs that come nearest to one."""
+    tab.set_default_timeout(180_000)
+    with serving(str(demo_lake), tmp_path) as explorer:
+        visit(tab, f"{explorer.url}/evaluation")
+        tab.locator(".st-key-tiles-behind .tile.real").first.click()
+        tab.wait_for_url(re.compile(r"/image\?id=[0-9a-f]{64}"))
+        wrong = re.search("id=([0-9a-f]{64})", tab.url)[1]
+        found = snapshot.read(str(demo_lake), IMAGES).filter(image_id=wrong).row(0, named=True)
+        assert found["label"] == 0
+        tab.get_by_text(found["real_source"], exact=True).first.wait_for()
+        tab.get_by_role("tab", name="What is like it").click()
+        tab.locator(".st-key-tiles-taught-by .tile").first.click()
+        tab.wait_for_url(lambda url: "/image?id=" in url and wrong not in url)
+        taught = re.search("id=([0-9a-f]{64})", tab.url)[1]
+        rows = snapshot.read(str(demo_lake), ROWS, columns=["image_id", "split"])
+        assert rows.filter(image_id=taught, split="train").height == 1
+        assert tab.locator(BOXES).count() == 0
 
 
 def test_a_second_demo_adds_no_row_and_says_so(demo_lake):
