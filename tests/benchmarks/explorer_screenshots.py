@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import polars as pl
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from etl.lake import schemas, snapshot
@@ -51,7 +52,8 @@ def main() -> None:
                 target = settings.to / f"{name}-{width}{theme}.png"
                 tab.screenshot(path=target)
                 if settings.readme and name == "images" and width > 600:
-                    tab.screenshot(path=Path(__file__).parents[2] / ".github" / "explorer.png")
+                    upper = Image.open(target).crop((0, 0, width, 760))
+                    upper.save(Path(__file__).parents[2] / ".github" / "explorer.png", optimize=True)
                 print(target, flush=True)
 
 
