@@ -10,7 +10,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from streamlit.testing.v1 import AppTest
 
+import explorer
 from etl.lake import snapshot
 from etl.lake.schemas import (
     EVALUATIONS,
@@ -26,6 +28,7 @@ from etl.lake.schemas import (
     TABLES,
     training_rows,
 )
+from explorer.settings import ROOT_VARIABLE
 from generation.demo_hub.table import DEMO_REPOSITORIES
 from tests.explorer.conftest import serving
 from tests.explorer.test_explorer_in_a_browser import BOXES, browser, tab, visit  # noqa: F401
@@ -80,8 +83,8 @@ def test_a_false_positive_is_traced_to_its_source_and_its_nearest_training_image
 ):
     """Where the detector makes no false positive, the page lists the photographs that come nearest to one."""
     tab.set_default_timeout(180_000)
-    with serving(str(demo_lake), tmp_path) as explorer:
-        visit(tab, f"{explorer.url}/evaluation")
+    with serving(str(demo_lake), tmp_path) as served:
+        visit(tab, f"{served.url}/evaluation")
         tab.locator(".st-key-tiles-behind .tile.real").first.click()
         tab.wait_for_url(re.compile(r"/image\?id=[0-9a-f]{64}"))
         wrong = re.search("id=([0-9a-f]{64})", tab.url)[1]
@@ -95,6 +98,23 @@ def test_a_false_positive_is_traced_to_its_source_and_its_nearest_training_image
         rows = snapshot.read(str(demo_lake), ROWS, columns=["image_id", "split"])
         assert rows.filter(image_id=taught, split="train").height == 1
         assert tab.locator(BOXES).count() == 0
+
+
+LONG = "x" * 10_000
+
+
+def test_an_upload_is_judged_or_refused_in_words_whatever_its_name(demo_lake, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(demo_lake))
+    app = AppTest.from_file(str(Path(explorer.__file__).with_name("app.py")), default_timeout=300)
+    app.switch_page("views/try_it.py").run()
+    photo = snapshot.read(str(demo_lake), IMAGES).filter(pl.col("label") == 0)["bytes"][0]
+    for name in ("photo.jpg", "<img src=x onerror=alert(1)>.jpg", "../../etc/passwd.png", f"{LONG}.jpg"):
+        app.file_uploader[0].set_value((name, photo, "image/jpeg")).run()
+        assert not app.exception and not app.error and not app.warning, name
+        assert "Probability of fake" in [metric.label for metric in app.metric], [i.value for i in app.info]
+    app.file_uploader[0].set_value(("photo.jpg", b"<script>alert(1)</script>", "image/jpeg")).run()
+    assert not app.exception and "Probability of fake" not in [metric.label for metric in app.metric]
+    assert any("Not an image that can be judged" in info.value for info in app.info)
 
 
 def test_a_second_demo_adds_no_row_and_says_so(demo_lake):
