@@ -18,7 +18,8 @@ def show(
 ) -> str | None:
     """Show images as tiles, in their order; return the id of the one that was clicked in this run.
 
-    `listed` has image_id, label, generator_id and real_source, and may have `note` (a line under the tile).
+    `listed` has image_id, label, generator_id and real_source, and may have `note` (a line under the tile) and
+    `nsfw` as `gold_images` holds it, which is looked up where it is not given.
     Pictures that are marked not safe for work, or whose generator is, stay hidden until they are asked for: by
     `asked` where the page has a switch of its own, else by a switch above the tiles.
     """
@@ -36,19 +37,26 @@ def with_pictures(lake: Snapshot, listed: pl.DataFrame) -> pl.DataFrame:
         added = pl.lit(None, pl.Binary).alias("jpeg"), pl.lit("").alias("name"), pl.lit(False).alias("nsfw")
         return listed.drop("nsfw", strict=False).with_columns(added)
     ids = listed["image_id"].to_list()
-    marked = page.rows(lake, images.known(ids)).select("image_id", "nsfw")
-    unlisted = sorted(set(ids) - set(marked["image_id"]))
-    if unlisted:  # newer than the summary, or there is none yet
-        marked = pl.concat([marked, page.rows(lake, images.marked(unlisted))])
+    marked = listed if "nsfw" in listed.columns else _marked(lake, ids)
     maker = pl.when(pl.col("label") == 1).then(pl.col("generator_id")).otherwise(pl.col("real_source"))
     return (
         listed.drop("nsfw", strict=False)
         .join(page.rows(lake, images.thumbnails(ids)), on="image_id", how="left", maintain_order="left")
-        .join(marked.unique("image_id"), on="image_id", how="left", maintain_order="left")
+        .join(
+            marked.select("image_id", "nsfw").unique("image_id"), on="image_id", how="left", maintain_order="left"
+        )
         .with_columns(
             maker.fill_null("unknown").str.split("/").list.last().alias("name"), pl.col("nsfw").fill_null(True)
         )
     )
+
+
+def _marked(lake: Snapshot, ids: list[str]) -> pl.DataFrame:
+    found = page.rows(lake, images.known(ids)).select("image_id", "nsfw")
+    unlisted = sorted(set(ids) - set(found["image_id"]))
+    if unlisted:  # newer than the summary, or there is none yet
+        found = pl.concat([found, page.rows(lake, images.marked(unlisted))])
+    return found
 
 
 def covered(rows: pl.DataFrame) -> pl.DataFrame:

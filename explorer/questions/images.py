@@ -59,10 +59,10 @@ def count(chosen: ImageFilter) -> Query:
 
 
 def page(chosen: ImageFilter, number: int, order: str = "Mixed", size: int = PAGE) -> Query:
-    """One page of what matches: image_id, label, generator_id, real_source; `number` counts from 0."""
+    """One page of what matches: image_id, label, generator_id, real_source, nsfw; `number` counts from 0."""
     text = (
         "with found as (select place from gold_images {where} order by {order} limit $size offset $start) "
-        "select image_id, label, generator_id, real_source from gold_images semi join found using (place) "
+        "select image_id, label, generator_id, real_source, nsfw from gold_images semi join found using (place) "
         "order by {order}"
     )
     return query(text.replace("{order}", ORDERS[order]), chosen.conditions(), size=size, start=number * size)
