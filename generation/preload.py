@@ -3,7 +3,23 @@
 Only imports: a thread started here would not exist in the children, and CUDA initialised here would fail there.
 """
 
+import os
+import signal
 import threading
+from typing import Any
+
+_PARENT = os.getppid()
+
+
+def _leave_with_parent(*_: Any) -> None:
+    """End this process once its parent was killed: the fork server itself looks only after all imports."""
+    if os.getppid() != _PARENT:
+        os._exit(1)
+
+
+signal.signal(signal.SIGALRM, _leave_with_parent)
+signal.setitimer(signal.ITIMER_REAL, 1, 1)
+# ruff: noqa: E402
 
 import diffusers
 from diffusers.utils.torch_utils import TorchDeviceBackend
@@ -22,3 +38,6 @@ tqdm.set_lock(threading.RLock())
 
 # Found out when diffusers is imported, and remembered: here there is no GPU, in the children there may be one.
 TorchDeviceBackend._detect_device_type.cache_clear()
+
+signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)

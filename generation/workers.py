@@ -67,6 +67,8 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         """Kill what still runs, end the fork server (it holds much memory), remove the children's HOMEs."""
         self.stop()
+        if pid := forkserver._forkserver._forkserver_pid:  # type: ignore[attr-defined]
+            _kill(pid)  # asked to end, it would first import all that it was asked to
         forkserver._forkserver._stop()  # type: ignore[attr-defined]
         shutil.rmtree(self._home, ignore_errors=True)
 

@@ -8,7 +8,7 @@ parent      SIGKILL of the command alone, at moments drawn uniformly over how lo
 interrupt   the same by SIGINT, as Ctrl-C sends it
 child       SIGKILL of a model's process, as soon as one runs, so many times in one run
 server      SIGKILL of the server that models' processes are forked from
-full_disk   the lake on a disk that fills up (a tmpfs of a few MB, which takes root), finished once there is space
+full_disk   the lake on a tmpfs (which takes root) that is filled up amid the plan, finished once there is space
 
 After each the same command runs to its end. Exit code 1 unless then every image is there once, its file has the
 SHA-256 of its record and the bytes of the undisturbed run, every key of a table is unique, and neither a process
@@ -38,7 +38,7 @@ sys.path.insert(0, str(PROJECT))
 from tests.generation.tiny_pipelines import save
 
 MODELS = ("StableDiffusionPipeline", "DDPMPipeline", "DiTPipeline", "PixArtSigmaPipeline", "FluxPipeline")
-IMAGES, DISK_MB = 12, 4
+IMAGES, DISK_MB = 12, 64
 MARKED = "CUDA_HOME"
 """One of the variables that models' processes keep, and that nothing reads here."""
 SCENARIOS = ("parent", "interrupt", "child", "server", "full_disk")
@@ -161,11 +161,20 @@ class Trial:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", small], check=True)
         try:
             self.root = Path(shutil.copytree(before, small / "lake"))
-            code = self.start().wait(600)
+            process = self.start()
+            while not images(self.root) and process.poll() is None:
+                time.sleep(0.01)
+            with open(small / "ballast", "wb", buffering=0) as ballast:
+                while process.poll() is None:  # what the command deletes to make space is taken too
+                    try:
+                        ballast.write(bytes(4096))
+                    except OSError:
+                        time.sleep(0.01)
+            code = process.returncode
             print(f"   exit {code}, {len(images(self.root))} images there; {self.said().splitlines()[-1][:250]}")
             assert code in (1, 3, 4), "the disk did not fill up"
             self.alone()
-            subprocess.run(["mount", "-o", "remount,size=1g", small], check=True)
+            (small / "ballast").unlink()
             self.finished()
             self.whole()
         finally:
