@@ -56,8 +56,8 @@ OPERATIONS = {
 TOLERANCE = {
     "resize": (2, 0.005),
     "resized_crop": (2, 0.005),
-    "rotate": (1, 0.01),
-    "shear": (1, 0.01),
+    "rotate": (3, 0.6),
+    "shear": (3, 0.6),
     "pad": (1, 0.08),
 }
 """Grey levels, and the share of values that may differ at all; the other operations are equal."""
