@@ -6,10 +6,12 @@
 
 Tiny genuine pipelines of as many classes, random weights, served by the demo Hub. The plan is `forensics
 generate` with one place; the loop reads the repositories from the disk and neither checks nor records anything.
-Rounds 0 runs the plan alone, with a place a core. Exit code 1 where an image or a row is missing.
+Rounds 0 runs the plan alone, with a place a core; with --spark then again by spark-submit on
+local-cluster[2,1,2048], whose images must be the same bytes. Exit code 1 where one or a row is missing or another.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import sys
@@ -42,6 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--delay", type=float, default=0, help="seconds that the Hub waits before a file of weights"
     )
+    parser.add_argument("--spark", action="store_true", help="the same plan again by spark-submit, compared")
     parser.add_argument("--bare", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     work = Path(asked.work).resolve()
@@ -67,6 +70,8 @@ def main() -> int:
                 )
                 if name == "plan" and (missing := told(root, names, asked.images)):
                     return missing
+        if asked.spark:
+            return compared(work, hub, names, asked)
     for what in ("wall", "cpu") if asked.rounds else ():
         pairs = zip(costs["plan"], costs["loop"], strict=True)
         ratios = sorted(getattr(ours, what) / getattr(theirs, what) for ours, theirs in pairs)
@@ -80,6 +85,27 @@ def plan(root: Path, hub: DemoHub, asked: argparse.Namespace) -> list[str]:
     command += ["--plan", "p", "--images_per_generator", str(asked.images), "--steps", str(asked.steps)]
     command += ["--size", "64", "--prompts", str(root.parent / "prompts.txt"), "--device", "cpu"]
     return command + (["--workers", "1"] if asked.rounds else [])
+
+
+def compared(work: Path, hub: DemoHub, names: list[str], asked: argparse.Namespace) -> int:
+    """Run the plan by Spark too, in a fresh lake, and compare the images that landed."""
+    by_pool = landed(work / "lake")
+    root = new_lake(work, hub, names)
+    submit = ["spark-submit", "--master", "local-cluster[2,1,2048]"]
+    submit += ["--properties-file", str(PROJECT / "conf" / "spark-defaults.conf")]
+    command = plan(root, hub, asked)
+    job = str(PROJECT / "generation" / "jobs" / "generate.py")
+    cost = measured([*submit, job, *command[command.index("--root") :], "--driver", "spark"])
+    print(f"by Spark: wall {cost.wall:.1f} s, {load_average()}")
+    missing, same = told(root, names, asked.images), landed(root) == by_pool
+    print(f"{len(by_pool)} images by the pool, the same ids and bytes by Spark: {same}")
+    return missing or int(not same)
+
+
+def landed(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every landed image by its request's id, which is its file's name."""
+    files = root.glob("landing/images/p/*/*.png")
+    return {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def loop(work: Path, names: list[str], asked: argparse.Namespace) -> list[str]:
