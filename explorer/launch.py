@@ -5,12 +5,15 @@ place it is run from: Streamlit's defaults listen on all interfaces, show traceb
 """
 
 import importlib
+import logging
 import os
+import pkgutil
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import explorer
 from etl.command import run
 from etl.config import parse
 from etl.errors import LakeMissing, PortInUse
@@ -99,8 +102,12 @@ def _serve(port: int) -> None:
 
 def _warm_up() -> None:
     """Import what the pages need before the server says that it is up: the first visitor would wait for it."""
-    for module in ("catalogue", "filters", "flow", "page", "pages", "tiles", "workbench"):
-        importlib.import_module(f"explorer.{module}")
+    # It warns that nothing runs yet, once for each function whose answers it is to keep.
+    logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
+    views = ("explorer.app", "explorer.views")  # scripts, which draw when they are imported
+    for module in pkgutil.walk_packages(explorer.__path__, "explorer."):
+        if not module.name.startswith(views):
+            importlib.import_module(module.name)
 
 
 if __name__ == "__main__":
