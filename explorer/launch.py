@@ -102,12 +102,12 @@ def _serve(port: int) -> None:
 
 def _warm_up() -> None:
     """Import what the pages need before the server says that it is up: the first visitor would wait for it."""
-    # It warns that nothing runs yet, once for each function whose answers it is to keep.
-    logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)  # Streamlit warns that nothing runs yet
     views = ("explorer.app", "explorer.views")  # scripts, which draw when they are imported
     for module in pkgutil.walk_packages(explorer.__path__, "explorer."):
         if not module.name.startswith(views):
             importlib.import_module(module.name)
+    logging.disable(logging.NOTSET)
 
 
 if __name__ == "__main__":
