@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from etl.images.features.spectrum import BINS
 from etl.lake.schemas import GOLD_COUNTS, GOLD_GENERATOR_CARDS, GOLD_IMAGES, GOLD_SPECTRA
 from etl.statistics.diversity import entropy_bits, hill_number
 
@@ -77,36 +78,33 @@ def image_list(images: DataFrame, generators: DataFrame) -> DataFrame:
 def spectra(images: DataFrame, features: DataFrame, version: int) -> DataFrame:
     """Return the rows of gold_spectra: mean power in dB by generator, by source of reals, and by class.
 
-    Means are of decibels, so that one noisy image does not drown the others.
+    Means are of decibels, so that one noisy image does not drown the others. A column a bin: to explode bins would
+    make 64 rows of each image.
     """
     scalars = ("sharpness", "colourfulness", "entropy", "byte_size")
-    measured = features.where(F.col("feature_version") == version)
-    rings = measured.select("image_id", *scalars, F.posexplode("spectrum").alias("ring", "power"))
+    bins = [f"bin{number}" for number in range(BINS)]
+    measured = features.where((F.col("feature_version") == version) & F.col("spectrum").isNotNull())
+    known = images.select("image_id", "label", "generator_id", "real_source")
+    joined = known.join(measured.select("image_id", "spectrum", *scalars), on="image_id")
     is_fake = F.col("label") == 1
-    maker = F.struct(
+    name = F.coalesce(F.when(is_fake, F.col("generator_id")).otherwise(F.col("real_source")), F.lit(UNKNOWN))
+    makers = joined.groupBy(
+        F.when(is_fake, "fake").otherwise("real").alias("class"),
         F.when(is_fake, "generator").otherwise("real_source").alias("kind"),
-        F.coalesce(F.when(is_fake, F.col("generator_id")).otherwise(F.col("real_source")), F.lit(UNKNOWN)).alias(
-            "name"
-        ),
+        name.alias("name"),
+    ).agg(
+        F.count("*").alias("images"),
+        *[F.sum(_decibels(F.get("spectrum", F.lit(number)))).alias(bin_) for number, bin_ in enumerate(bins)],
+        *[F.sum(scalar).alias(scalar) for scalar in scalars],
+        *[F.count(scalar).alias(f"n_{scalar}") for scalar in scalars],
     )
-    whole = F.struct(F.lit("label").alias("kind"), F.when(is_fake, "fake").otherwise("real").alias("name"))
-    groups = images.select("image_id", F.explode(F.array(maker, whole)).alias("group")).select(
-        "image_id", "group.*"
-    )
-    decibels = 10 * F.log10(F.greatest(F.col("power"), F.lit(1e-12)))
-    means = (
-        rings.join(groups, on="image_id")
-        .groupBy("kind", "name", "ring")
-        .agg(
-            F.count("*").alias("images"),
-            F.avg(decibels).cast("float").alias("power"),
-            *[F.avg(name).cast("double").alias(name) for name in scalars],
-        )
-    )
-    in_order = F.array_sort(F.collect_list(F.struct("ring", "power")))
-    rows = means.groupBy("kind", "name").agg(
-        F.max("images").alias("images"),
-        F.transform(in_order, lambda pair: pair["power"]).alias("spectrum"),
-        *[F.max(name).alias(name) for name in scalars],
-    )
-    return rows.select(*GOLD_SPECTRA.columns)
+    classes = makers.withColumns({"kind": F.lit("label"), "name": F.col("class")})
+    sums = ("images", *bins, *scalars, *[f"n_{scalar}" for scalar in scalars])
+    groups = makers.unionByName(classes).groupBy("kind", "name").agg(*[F.sum(one).alias(one) for one in sums])
+    means = F.array(*[(F.col(bin_) / F.col("images")).cast("float") for bin_ in bins])
+    columns = {scalar: (F.col(scalar) / F.col(f"n_{scalar}")).cast("double") for scalar in scalars}
+    return groups.withColumns({"spectrum": F.filter(means, F.isnotnull), **columns}).select(*GOLD_SPECTRA.columns)
+
+
+def _decibels(power: Column) -> Column:
+    return 10 * F.log10(F.when(power.isNotNull(), F.greatest(power, F.lit(1e-12))))

@@ -29,9 +29,12 @@ def sample(images: DataFrame, features: DataFrame, generators: DataFrame) -> pl.
     measured = measured.select("image_id", "spectrum", "embedding").where(F.col("spectrum").isNotNull())
     group = F.coalesce("generator_id", "real_source")
     within = Window.partitionBy(group).orderBy("image_id")
-    rows = known.join(measured, on="image_id", how="inner").withColumn("_rank", F.row_number().over(within))
+    # Ranked by their ids alone: spectra and embeddings of all would be sorted with them.
+    rows = known.join(measured.select("image_id"), on="image_id").withColumn("_rank", F.row_number().over(within))
     few = rows.where(F.col("_rank") <= MOST_IMAGES).orderBy("_rank", "image_id").limit(MOST_ROWS)
-    named = few.join(generators.select("generator_id", "family"), on="generator_id", how="left")
+    named = measured.join(F.broadcast(few), on="image_id").join(
+        generators.select("generator_id", "family"), on="generator_id", how="left"
+    )
     kept = named.orderBy("image_id").select("image_id", "label", "generator_id", "family", "spectrum", "embedding")
     return pl.DataFrame(kept.toArrow())
 
