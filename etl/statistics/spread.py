@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 Floats = NDArray[np.floating]
 
@@ -67,9 +68,8 @@ def fingerprints(spectra: Floats, generators: NDArray[np.str_] | list[str]) -> F
     # An image is a part of its generator's mean: n / (n - 1) makes up for it.
     corrected = np.sqrt(counts / np.maximum(counts - 1, 1))[codes][chosen]
     within = float((_distance(levels[chosen], means[codes][chosen]) * corrected).mean())
-    marks = means[enough]
-    first, second = np.triu_indices(len(marks), 1)
-    return Fingerprints(float(_distance(marks[first], marks[second]).mean()), within)
+    between = float(pdist(means[enough]).mean()) / np.sqrt(levels.shape[1])
+    return Fingerprints(float(between), within)
 
 
 def coverage(taken: set[str], catalogue: dict[str, int]) -> tuple[float, float]:
