@@ -55,12 +55,13 @@ def table(root: Path) -> Split:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as folder:
         split = table(Path(folder))
-        for workers in range(1, 5):
+        for workers in asked.workers:
             start, orders = time.monotonic(), set()
             for epoch in range(asked.epochs):
                 orders.add(one_epoch(split, workers, epoch, asked.seed, chance))
