@@ -29,7 +29,7 @@ experiments: $(SETUP) ## rerun E1, E2 and E3 in the toy world, from generation t
 	  $(BIN)/forensics experiment --config conf/experiments/$$name.yaml --root $(TOY_LAKE); \
 	  $(BIN)/forensics report $$name --root $(TOY_LAKE); done
 
-experiments-smoke: $(SETUP) ## the same at the smallest size, to see that it runs (about 3 minutes)
+experiments-smoke: $(SETUP) ## the same at the smallest size, to see that it runs (about 4 minutes)
 	$(BIN)/forensics toy-world --root $(TOY_LAKE)-smoke --kinds '[nearest, carafe, wavelet, patches, filtered, row-by-row]' \
 	  --models 4 --train_images 64 --test_images 16 --real_crops 2
 	$(BIN)/forensics experiment --config conf/experiments/toy_smoke.yaml --root $(TOY_LAKE)-smoke

@@ -17,6 +17,13 @@ MEMBERS: dict[str, Any] = {
     "real_source": "Source of reals",
     "images": NUMBER("Images", format="localized"),
 }
+EFFECTIVE: dict[str, Any] = {
+    "split": "Split",
+    "kind": "Fakes by",
+    "q0": NUMBER("How many", format="%.0f"),
+    "q1": NUMBER("Effective number", format="%.1f", help="Hill number of order 1: as many equally common ones"),
+    "q2": NUMBER("Of the common ones", format="%.1f", help="Hill number of order 2: rare ones hardly count"),
+}
 RUNS: dict[str, Any] = {
     "run_id": st.column_config.TextColumn("Detector (run)", width="large"),
     "collection": "Judged on",
@@ -56,6 +63,16 @@ def show_crossings(lake: Any, build: dict[str, Any]) -> None:
             st.metric(title, number, help=f"of {row['n']:,}", border=True)
     if not searched:
         st.caption("Near duplicates were not looked for: `forensics duplicates` finds them.")
+
+
+def show_diversity(build: dict[str, Any]) -> None:
+    """Show how many generators, lineages and families the fakes come from, and how evenly."""
+    st.subheader("Diversity of the fakes")
+    found = training_sets.effective(build)
+    if found.is_empty():
+        st.caption("Not on record for this build: an older release made it. The next build has it.")
+        return
+    page.table(found, EFFECTIVE, f"effective-{build['label']}")
 
 
 def show_members(lake: Any, build: dict[str, Any], splits: list[str]) -> None:

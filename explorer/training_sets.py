@@ -42,6 +42,14 @@ def left_out(build: dict[str, Any]) -> dict[str, int]:
     return dict(json.loads(build["audit"] or "{}").get("left_out", {}))
 
 
+def effective(build: dict[str, Any]) -> pl.DataFrame:
+    """Return split, kind, q0, q1, q2: Hill numbers of a build's fakes; no rows for a build of an older release."""
+    told = json.loads(build["audit"] or "{}").get("effective", {})
+    rows = [(split, kind, *numbers) for split, kinds in told.items() for kind, numbers in kinds.items()]
+    schema = {"split": pl.String, "kind": pl.String, "q0": pl.Float64, "q1": pl.Float64, "q2": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def members(lake: Snapshot, name: str, rows_version: int) -> pl.DataFrame:
     """Return split, label, generator_id, real_source, images of one build. Raises as `snapshot.open_table`."""
     rows = snapshot.scan(lake.root, training_rows(name), rows_version)

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from etl.config import as_dict
 from etl.errors import AuditFailed, NothingUsable, NotTheSame
-from etl.images import audit
+from etl.images import audit, makers
 from etl.images.recipe import TrainingSetSettings
 from etl.images.splits import SPLITS, id_checksum
 from etl.images.training_set import READ, Choice, choose, pinned, rows_of
@@ -98,6 +98,8 @@ def record(
         "accepted": settings.accept,
         "findings": audit.as_dicts(choice.findings),
         "left_out": choice.left_out,
+        "effective": choice.makers.effective,
+        "generators_in_several_splits": choice.makers.crossing,
     }
     return {
         "name": settings.name,
@@ -128,9 +130,10 @@ def chosen_again(lake: Lake, build: str) -> Choice:
 
 
 def report(choice: Choice) -> list[str]:
-    """Return what was left out and what the audit found, in lines."""
+    """Return what was left out, how diverse the rest is and what the audit found, in lines."""
     left_out = [f"left out: {count} {why}" for why, count in choice.left_out.items() if count]
-    return [*left_out, "audit, area under the ROC curve [95 %]:", *audit.report(choice.findings)]
+    found = ["audit, area under the ROC curve [95 %]:", *audit.report(choice.findings)]
+    return [*left_out, *makers.told(choice.makers), *found]
 
 
 def require_audit(choice: Choice, settings: TrainingSetSettings) -> None:

@@ -25,6 +25,7 @@ from etl.images.verdicts import NEW, REJECTED, THERE, images, judge, places, ref
 from etl.images.withdrawal import withdrawn
 from etl.lake.schemas import COLLECTIONS, IMAGES
 from etl.lake.store import Lake
+from etl.lake.workers import mapped
 
 _LEARNT = {
     *("image_id", "bytes", "format", "width", "height", "mode", "n_frames", "exif_orientation", "bit_depth"),
@@ -112,7 +113,7 @@ def waves(entries: Iterator[Entry], size: int, limit: int | None = None) -> Iter
 
 def check(entries: DataFrame, source: Source) -> DataFrame:
     """Read and decode every entry's images; `code` is null on those that may enter the lake."""
-    return entries.mapInArrow(partial(_check_batches, source), _CHECKED)
+    return mapped(entries, partial(_check_batches, source), _CHECKED)
 
 
 def _names(fields: list[StructField]) -> list[str]:

@@ -17,6 +17,7 @@ from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, Str
 
 from etl.images.features import to_rgb
 from etl.images.recipe import TrainingSetSettings
+from etl.lake.workers import mapped
 
 SUBSAMPLING = "4:2:0"
 _MEASURED = StructType(
@@ -52,7 +53,7 @@ def reencoded(images: DataFrame, settings: TrainingSetSettings, keep_bytes: bool
             rows = [_row(row["image_id"], row["bytes"], settings) for row in batch.to_pylist()]
             yield pa.RecordBatch.from_pylist([{name: row[name] for name in names} for row in rows], schema=arrow)
 
-    return images.select("image_id", "bytes").mapInArrow(batches, schema)
+    return mapped(images.select("image_id", "bytes"), batches, schema)
 
 
 def encode(data: bytes, format_: str, quality: int, size: int | None) -> bytes:

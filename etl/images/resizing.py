@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BinaryType, IntegerType, StringType, StructField, StructType
 
 from etl.images.features.pixels import opened, to_rgb
+from etl.lake.workers import mapped
 
 RAW = "RAW"
 """Format of rows whose bytes are height x width x 3 values of RGB, row by row."""
@@ -41,7 +42,7 @@ def as_pixels(rows: DataFrame, edge: int) -> DataFrame:
 
     of_split = F.col("split") == SPLIT
     training = rows.where(of_split)
-    pixels = training.select("image_id", "bytes").mapInArrow(batches, _PIXELS)
+    pixels = mapped(training.select("image_id", "bytes"), batches, _PIXELS)
     rest = training.drop(*_PIXELS.fieldNames()[1:])
     return rest.join(pixels, on="image_id", how="inner").unionByName(rows.where(~of_split))
 

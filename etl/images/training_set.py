@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from etl.errors import NothingUsable
 from etl.images import audit
 from etl.images.candidates import candidates
+from etl.images.makers import Makers, makers
 from etl.images.matching import POOL, balance, trimmed
 from etl.images.recipe import TrainingSetSettings
 from etl.images.reencoding import reencoded
@@ -43,6 +44,7 @@ class Choice:
     left_out: dict[str, int]
     """Images that met the conditions and are not in the set, by why."""
     findings: list[audit.Finding]
+    makers: Makers
 
 
 def pinned(lake: Lake, table: Table, versions: Mapping[str, int]) -> DataFrame:
@@ -84,7 +86,7 @@ def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSetting
         "without counterpart, or more reals than wanted": in_splits - sum(counts.values()),
     }
     findings = audit.audit(_seen(kept, rows), settings.seed)
-    return Choice(rows, counts, left_out, findings)
+    return Choice(rows, counts, left_out, findings, makers(kept))
 
 
 def rows_of(chosen: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:

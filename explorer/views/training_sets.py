@@ -5,7 +5,14 @@ import streamlit as st
 from etl.errors import LakeMissing, VersionGone
 from etl.lake import schemas
 from explorer import filters, page, set_charts, training_sets
-from explorer.set_sections import show_audit, show_crossings, show_detectors, show_members, show_recipe
+from explorer.set_sections import (
+    show_audit,
+    show_crossings,
+    show_detectors,
+    show_diversity,
+    show_members,
+    show_recipe,
+)
 
 lake = page.look(schemas.TRAINING_SETS, schemas.GENERATORS, schemas.DUPLICATE_CLUSTERS, schemas.EVALUATIONS)
 st.title("Training sets")
@@ -36,6 +43,7 @@ with right:
     show_audit(build)
 try:
     show_crossings(lake, build)
+    show_diversity(build)
     show_members(lake, build, counts["split"].to_list())
 except (LakeMissing, VersionGone) as gone:
     page.empty(f"The rows of this version cannot be read: {page.plain(str(gone))}.")

@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from etl.images.candidates import KEPT
+from etl.images.makers import makers
 from etl.images.matching import balance
 from etl.images.recipe import TrainingSetSettings
-from etl.images.splits import draw, split
+from etl.images.splits import SPLITS, draw, split
 from etl.lake.schemas import DUPLICATE_CLUSTERS, GENERATORS, IMAGE_FEATURES, IMAGES
 
 Row = dict[str, Any]
@@ -76,3 +77,19 @@ def test_nothing_that_is_kept_apart_lies_in_two_splits(spark, split_by, seed):
     assert not groups_in_several_splits(fakes_kept, "generator_id")
     assert not groups_in_several_splits(kept, "cluster_id")
     assert len({row.image_id for row in kept}) == len(kept)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_given_splits_stand_but_for_near_duplicates_and_generators_in_several_are_counted(spark, seed):
+    chance = random.Random(f"{seed} given")
+    offered = [row | {"given_split": chance.choice([*SPLITS, "odd", None])} for row in catalogue(chance)]
+    settings = TrainingSetSettings(split_by="given", collection="bench", max_reals_per_fake=9.0)
+    rows = [[row.get(name) for name in CANDIDATE.fieldNames()] for row in offered]
+    frame = spark.createDataFrame(rows, CANDIDATE).repartition(3)
+    fakes, reals = (frame.where(F.col("label") == label) for label in (1, 0))
+    placed = split(fakes, reals, settings).localCheckpoint()
+    kept, given = placed.collect(), {row["image_id"]: row["given_split"] for row in offered}
+
+    assert kept and all(given[row.image_id] == row.split and row.split in SPLITS for row in kept)
+    assert not groups_in_several_splits(kept, "cluster_id")
+    assert makers(placed).crossing == len(groups_in_several_splits(kept, "generator_id")) > 0

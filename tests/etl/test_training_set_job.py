@@ -62,6 +62,17 @@ def test_a_set_says_what_it_was_made_from(built):
     assert json.loads(sets[1]["config"])["seed"] == 5 and "root" not in json.loads(sets[0]["config"])
 
 
+def test_a_set_says_how_many_generators_its_fakes_come_from_and_how_evenly(built):
+    root, sets, _ = built
+    said = json.loads(sets[0]["audit"])
+    rows = snapshot.read(root, ROWS, version=sets[0]["rows_version"]).filter(label=1)
+    for split, kinds in said["effective"].items():
+        there = rows.filter(split=split)["generator_id"].n_unique()
+        # Four images of each, and neither lineage nor family is known: each generator stands for itself.
+        assert kinds == {kind: [there] * 3 for kind in ("generators", "lineages", "families")}
+    assert said["effective"].keys() == {"train", "val", "test"} and said["generators_in_several_splits"] == 0
+
+
 def test_a_file_holds_one_split_in_its_shuffled_order(built):
     root, sets, _ = built
     files = snapshot.live_files(root, ROWS, version=sets[1]["rows_version"])

@@ -42,7 +42,10 @@ def build() -> dict:
         "name": "mine", "version": 1, "config": json.dumps({"name": "mine", "seed": 1}), "config_hash": "c0ffee",
         "table_versions": json.dumps({"images": 3}), "rows_version": 1, "id_checksum": "beef", "created_at": NOON,
         "counts": json.dumps({"train/fake": 6, "train/real": 6, "test/fake": 4, "test/real": 4, "val/fake": 2}),
-        "audit": json.dumps({"limit": 0.6, "accepted": ["bytes"], "findings": [finding], "left_out": {"odd": 7}}),
+        "audit": json.dumps({
+            "limit": 0.6, "accepted": ["bytes"], "findings": [finding], "left_out": {"odd": 7},
+            "effective": {"train": {"generators": [3.0, 2.5, 2.2]}},
+        }),
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from etl.images.exports.contents import FACTS, Contents
 from etl.images.exports.form import Form
+from etl.lake.workers import mapped
 
 _WRITTEN = pa.schema([("shard", pa.string()), ("rows", pa.int64())])
 
@@ -64,7 +65,8 @@ def write(contents: Contents, form: Form, folder: Path, shards: Sequence[Shard],
     numbered = rows.withColumn("number", F.floor(F.col("position") / rows_per_file))
     ordered = numbered.repartition(len(shards), "split", "number").sortWithinPartitions("split", "position")
     names = {(shard.split, shard.number): shard.name for shard in shards}
-    done = ordered.mapInArrow(partial(_written, form, str(folder), names), "shard string, rows long").collect()
+    written = mapped(ordered, partial(_written, form, str(folder), names), "shard string, rows long")
+    done = written.collect()
     return sum(row.rows for row in done)
 
 

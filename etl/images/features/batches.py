@@ -14,6 +14,7 @@ from etl.images.features.backbone import Backbone
 from etl.images.features.measures import Examined, Measures, examine
 from etl.images.features.pixels import Code, TooBig
 from etl.lake.schemas import IMAGE_FEATURES
+from etl.lake.workers import mapped
 
 _PASSED = ("image_id", "generator_id", "label")
 _MEASURED = [field.name for field in fields(Measures)]
@@ -36,7 +37,7 @@ DESCRIBED = StructType(
 def describe(images: DataFrame, thumbnail_edge: int, backbone: Backbone | None) -> DataFrame:
     """Measure rows of image_id, generator_id, label, bytes, `shown` (has a thumbnail): a row of DESCRIBED each."""
     given = images.select(*_PASSED, "shown", "bytes")
-    return given.mapInArrow(partial(_batches, thumbnail_edge, backbone), DESCRIBED)
+    return mapped(given, partial(_batches, thumbnail_edge, backbone), DESCRIBED)
 
 
 def _batches(

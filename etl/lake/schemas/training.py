@@ -14,7 +14,7 @@ TRAINING_SETS = Table(
         rows_version="long",  # Delta version of training_rows/<name> that holds this version's rows
         counts="string",  # rows by split and label (JSON)
         id_checksum="string",  # SHA-256 over the sorted (split, image_id) pairs
-        audit="string",  # figures of the audit (JSON)
+        audit="string",  # figures of the audit, what was left out, how diverse the fakes are (JSON)
         created_at="timestamp",
     ),
 )
