@@ -71,6 +71,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "training.jobs.trends",
         "lay a run's detection against lineage and release dates, and raise alarms for new generators",
     ),
+    "additions": (
+        "training.jobs.additions",
+        "name the generators that would add most to a training set, sampled ones and others",
+    ),
     "summarise": ("etl.jobs.summarise", "write the gold tables: counts, diversity, generator cards"),
     "maintain": (
         "etl.jobs.maintain",

@@ -24,6 +24,19 @@ EFFECTIVE: dict[str, Any] = {
     "q1": NUMBER("Effective number", format="%.1f", help="Hill number of order 1: as many equally common ones"),
     "q2": NUMBER("Of the common ones", format="%.1f", help="Hill number of order 2: rare ones hardly count"),
 }
+ADDITIONS: dict[str, Any] = {
+    "rank": NUMBER("Rank"),
+    "generator_id": st.column_config.TextColumn("Generator", width="large"),
+    "family": "Family",
+    "strategy": "Chosen by",
+    "novelty": NUMBER(
+        "Novelty", format="%.2f", help="Distance to the nearest learnt generator, in spreads of images"
+    ),
+    "error": NUMBER(
+        "Error", format="%.2f", help="Mean cross-entropy of a linear detector of the set on its pilots"
+    ),
+    "images": NUMBER("Images", format="localized"),
+}
 RUNS: dict[str, Any] = {
     "run_id": st.column_config.TextColumn("Detector (run)", width="large"),
     "collection": "Judged on",
@@ -99,6 +112,18 @@ def show_detectors(lake: Any, label: str) -> None:
     picked = page.table(runs, RUNS, f"runs-{label}", select=True)
     if picked is not None:
         page.go_to("evaluation", run=runs["run_id"][picked], collection=runs["collection"][picked])
+
+
+def show_additions(lake: Any, label: str) -> None:
+    """Show which generators would add most to a build, where that was asked."""
+    st.subheader("What to add next")
+    found = page.ask(training_sets.additions, lake, label)
+    if found.is_empty():
+        st.caption(f"Not asked yet: `forensics additions --training_set {page.plain(label)}`.")
+        return
+    picked = page.table(found, ADDITIONS, f"additions-{label}", select=True)
+    if picked is not None:
+        page.go_to("generators", generator=found["generator_id"][picked])
 
 
 def show_recipe(build: dict[str, Any]) -> None:

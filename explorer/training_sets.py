@@ -6,7 +6,14 @@ from typing import Any
 import polars as pl
 
 from etl.lake import snapshot
-from etl.lake.schemas import DUPLICATE_CLUSTERS, EVALUATIONS, GENERATORS, TRAINING_SETS, training_rows
+from etl.lake.schemas import (
+    DUPLICATE_CLUSTERS,
+    EVALUATIONS,
+    GENERATORS,
+    GOLD_ADDITIONS,
+    TRAINING_SETS,
+    training_rows,
+)
 from explorer.reading import Snapshot
 
 SPLITS = ("train", "val", "test")
@@ -93,6 +100,12 @@ UNITS = {
     "duplicate clusters": "cluster_id",
 }
 """What may lie in several splits, and the column that names it."""
+
+
+def additions(lake: Snapshot, label: str) -> pl.DataFrame:
+    """Return the generators that `forensics additions` named for a build, in their order."""
+    found = lake.scan(GOLD_ADDITIONS).filter(pl.col("subject") == label)
+    return found.sort("rank").drop("subject", "root_model_id", "planned_at").collect()
 
 
 def judged(lake: Snapshot, label: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from etl.errors import LakeMissing, VersionGone
 from etl.lake import schemas
 from explorer import filters, page, set_charts, training_sets
 from explorer.set_sections import (
+    show_additions,
     show_audit,
     show_crossings,
     show_detectors,
@@ -14,7 +15,13 @@ from explorer.set_sections import (
     show_recipe,
 )
 
-lake = page.look(schemas.TRAINING_SETS, schemas.GENERATORS, schemas.DUPLICATE_CLUSTERS, schemas.EVALUATIONS)
+lake = page.look(
+    schemas.TRAINING_SETS,
+    schemas.GENERATORS,
+    schemas.DUPLICATE_CLUSTERS,
+    schemas.EVALUATIONS,
+    schemas.GOLD_ADDITIONS,
+)
 st.title("Training sets")
 page.need(lake, schemas.TRAINING_SETS)
 builds = page.ask(training_sets.builds, lake)
@@ -48,4 +55,5 @@ try:
 except (LakeMissing, VersionGone) as gone:
     page.empty(f"The rows of this version cannot be read: {page.plain(str(gone))}.")
 show_detectors(lake, label)
+show_additions(lake, label)
 show_recipe(build)

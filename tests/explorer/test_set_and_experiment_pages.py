@@ -126,6 +126,8 @@ def judged_lake(tmp_path_factory) -> str:
     snapshot.append(root, schemas.GENERATORS, known)
     snapshot.append(root, schemas.training_rows("mine"), rows_of_the_set())
     snapshot.append(root, schemas.TRAINING_SETS, [build()])
+    asked = {"subject": "mine@1", "rank": 1, "generator_id": "lab/next", "strategy": "spread", "images": 8}
+    snapshot.append(root, schemas.GOLD_ADDITIONS, [asked])
     snapshot.append(root, schemas.EVALUATIONS, evaluations())
     snapshot.append(root, schemas.PREDICTIONS, predictions())
     found, units = cells()
@@ -173,6 +175,12 @@ def test_members_add_up_to_the_rows_of_the_set(judged_lake):
         ("train", 2),
         ("val", 2),
     ]
+
+
+def test_what_to_add_next_is_shown_for_the_build_that_was_asked_about(judged_lake):
+    lake = reading.take(judged_lake, schemas.GOLD_ADDITIONS)
+    assert training_sets.additions(lake, "mine@1")["generator_id"].to_list() == ["lab/next"]
+    assert training_sets.additions(lake, "mine@2").is_empty()
 
 
 def test_rows_that_are_gone_are_said_and_the_record_stays(monkeypatch, judged_lake, tmp_path):

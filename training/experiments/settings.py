@@ -1,5 +1,6 @@
 """Configuration of the commands about experiments."""
 
+import re
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property
@@ -140,6 +141,35 @@ class TrendsSettings:
             "run and collection must say which predictions": bool(self.run and self.collection),
             "fpr must lie between 0 and 1": 0 < self.fpr < 1,
             "since must be a day, as 2025-01-31": not self.since or _is_day(self.since),
+        }
+        return [problem for problem, holds in rules.items() if not holds]
+
+
+@dataclass(frozen=True)
+class AdditionsSettings:
+    """Which training set to add generators to, and how many."""
+
+    root: str = "lake"
+    """Folder of the lake"""
+    training_set: str = ""
+    """NAME, or NAME@VERSION, of the training set that is to grow"""
+    generators: int = 10
+    """How many to add at most, and how many families to sample pilots of at most"""
+    strategy: str = "spread"
+    """spread, what resembles nothing that is learnt, or value, weighted by the errors of a detector of the set"""
+    size: int = 224
+    """Side in pixels of the middle square that is compared"""
+    seed: int = 1
+    """Decides which images are the pilots"""
+
+    def problems(self) -> list[str]:
+        """Name the values that are out of range."""
+        rules = {
+            "root must be a folder of this machine": is_local(self.root),
+            "training_set must be NAME or NAME@VERSION": re.fullmatch(r"[\w-]+(@\d{1,9})?", self.training_set),
+            "generators must be 1 or more": self.generators >= 1,
+            "strategy must be spread or value": self.strategy in ("spread", "value"),
+            "size must be from 16 to 1024": 16 <= self.size <= 1024,
         }
         return [problem for problem, holds in rules.items() if not holds]
 

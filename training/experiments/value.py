@@ -62,18 +62,17 @@ class Valued:
         try:
             return self._kept[seed].of(ids)
         except KeyError:
-            self._compute(one, positions)
+            computed(one, self._versions[IMAGES.name], set(self._candidates.ids(positions)))
             self._kept[seed] = features.load(one.folder)
             return self._kept[seed].of(ids)
 
-    def _compute(self, one: FeatureSet, positions: Ints) -> None:
-        """Compute and keep the features of these images that are not kept yet."""
-        lacking = features.missing({one: set(self._candidates.ids(positions))})
-        wanted = {name for group in lacking.values() for name in group}
-        if not wanted:
-            return
-        encoded = targets.encoded(one.root, IMAGES, self._versions[IMAGES.name], wanted)
-        for _ in features.compute(lacking, encoded, _at_once):
+
+def computed(one: FeatureSet, version: int, ids: set[str]) -> None:
+    """Compute and keep the features of these images of `images` that are not kept yet."""
+    lacking = features.missing({one: ids})
+    wanted = {name for group in lacking.values() for name in group}
+    if wanted:
+        for _ in features.compute(lacking, targets.encoded(one.root, IMAGES, version, wanted), _at_once):
             pass
         features.load.cache_clear()
 

@@ -152,17 +152,17 @@ GOLD_ALARMS = Table(
 
 GOLD_ADDITIONS = Table(
     "gold_additions",
-    ("rank",),
+    ("subject", "rank"),
     struct(
+        subject="string",  # NAME@VERSION of the training set that is to grow
         rank="int",
         generator_id="string",
         family="string",
         root_model_id="string",
-        strategy="string",
-        value="double",  # by which it was chosen
-        error="double",  # share of its images that the detector misses; null without images
-        novelty="double",  # distance to what the training set covers, in spreads within a generator
-        images="long",
+        strategy="string",  # spread, value; `unseen family` for what has no images yet
+        novelty="double",  # distance to the nearest learnt generator, in spreads of images; null without images
+        error="double",  # mean cross-entropy of a detector of the set on its pilots; null without images
+        images="long",  # that the lake has of it
         planned_at="timestamp",
     ),
 )
