@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from etl.command import Main, heed_interrupts, run
+from etl.command import Main, heed_interrupts, interrupts_kept, run
 from etl.errors import ConfigError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -91,7 +91,8 @@ def job(verb: str) -> Main:
     """Return the `main` of a verb. Raises ConfigError for a verb that does not exist."""
     if verb not in VERBS:
         raise ConfigError(f"there is no verb '{verb}'; `forensics --help` lists them")
-    main: Main = importlib.import_module(VERBS[verb][0]).main
+    with interrupts_kept():
+        main: Main = importlib.import_module(VERBS[verb][0]).main
     heed_interrupts()
     return main
 

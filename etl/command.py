@@ -1,10 +1,12 @@
 """How a command begins and ends: one line of counts for a stage, one line for an error, an exit code."""
 
+import contextlib
 import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TextIO
 
 from etl.errors import FINISHED_WITH_REJECTS, OK, DiskFull, ForensicsError
@@ -33,6 +35,31 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
 def _told(error: ForensicsError) -> int:
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     return error.exit_code
+
+
+@contextlib.contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the block where one that came within it was swallowed.
+
+    For imports: Python drops what is raised in the callbacks of its import locks, and libraries catch the rest.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 def heed_interrupts() -> None:

@@ -51,6 +51,12 @@ def pinned_plan(settings: GenerateSettings, now: datetime) -> Plan:
     if before:
         _require_same(before, settings)
     found = [_held(one, before) for one in wanted_generators(settings)]
+    if settings.plan and before is None and all(one.images is None for one in found):
+        print(
+            f"generate: `forensics plan` wrote no plan '{settings.plan}': it begins with {len(found)} eligible "
+            f"generators, {settings.images_per_generator} images each",
+            file=sys.stderr,
+        )
     wanted = {one.generator_id for one in found}
     generators = _dealt_to(found, before, settings)
     prompts: Sequence[Prompt] = before.prompts if before else ()

@@ -6,7 +6,6 @@ The files may come from anybody: only these four formats are read, none of which
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +61,12 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _jsonl(path: Path, column: str | None, name: str) -> Iterator[str | None]:
     with path.open(encoding="utf-8-sig") as file:
-        rows = (_object(line, f"line {number} of {name}") for number, line in enumerate(file, start=1))
-        first = next(rows, None)
-        if first is None:
-            return
-        chosen = _chosen(list(first), column, name)
-        for number, row in enumerate(chain([first], rows), start=1):
-            text = row.get(chosen)
+        chosen = None
+        for number, line in enumerate(file, start=1):
+            row = _object(line, f"line {number} of {name}")
+            if chosen is None and row:  # blank lines may come before it
+                chosen = _chosen(list(row), column, name)
+            text = row.get(chosen) if chosen is not None else None
             if text is not None and not isinstance(text, str):
                 raise ConfigError(f"'{chosen}' in line {number} of {name} is not text but {json.dumps(text)[:40]}")
             yield text

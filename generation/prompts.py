@@ -4,6 +4,7 @@ Prompts are text from anybody: nothing is done with them but to strip and cap th
 stored.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -111,7 +112,7 @@ def _captions(root: str) -> Iterator[Row]:
 
 def _of_file(spec: str) -> Iterator[Row]:
     """Yield the rows of a local file; '#' in its name begins the column, unless there is a file of that name."""
-    path, _, column = (spec, "", "") if Path(spec).exists() else spec.partition("#")
+    path, _, column = (spec, "", "") if os.path.exists(spec) else spec.partition("#")
     source = f"file:{Path(path).name}"
     for number, text in enumerate(read_texts(Path(path), column or None, path), start=1):
         yield text, source, str(number), None

@@ -20,8 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if settings.build_only:
         _build(folder)
         return OK
-    with DemoHub(folder, settings.port, faults) as hub:  # first, so that a port in use is told at once
-        _build(folder)
+    with DemoHub(folder, settings.port):  # a port in use is told at once
+        pass
+    _build(folder)  # before anybody is answered: a crawl would find an empty Hub
+    with DemoHub(folder, settings.port, faults) as hub:
         print(f"demo-hub: serving at {hub.endpoint} until Ctrl-C", flush=True)
         try:
             threading.Event().wait()

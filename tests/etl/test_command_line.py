@@ -1,6 +1,8 @@
 """The `forensics` command: verbs, exit codes, and errors of one line."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pytest
 from deltalake.exceptions import DeltaError
 
 from etl import cli, errors
-from etl.command import Stage, run
+from etl.command import Stage, interrupts_kept, run
 from etl.errors import ForensicsError
 
 NAMED = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, ForensicsError)]
@@ -50,6 +52,18 @@ def test_an_interruption_ends_with_130_and_a_hint(capsys):
 
     assert run(main, []) == 130
     assert "run the same command again" in capsys.readouterr().err
+
+
+def test_an_interrupt_that_an_import_swallows_is_raised_at_its_end():
+    with pytest.raises(KeyboardInterrupt), interrupts_kept(), contextlib.suppress(BaseException):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_import_that_nothing_interrupts_goes_on():
+    with interrupts_kept():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_stage_prints_its_sum_and_ends_with_0_or_3(capsys):

@@ -73,6 +73,14 @@ def test_captions_that_come_later_change_nothing_in_a_plan_that_was_begun(root, 
     assert asked(pinned_plan(settings(root, plan="q"), NOW)) != before
 
 
+def test_a_name_that_no_plan_has_says_what_it_begins_once(root, capsys):
+    pinned_plan(settings(root), NOW)
+    said = "`forensics plan` wrote no plan 'p': it begins with 2 eligible generators, 4 images each"
+    assert said in capsys.readouterr().err
+    pinned_plan(settings(root), NOW)
+    assert "wrote no plan" not in capsys.readouterr().err
+
+
 def test_a_new_revision_or_tag_of_a_model_changes_nothing_in_a_plan_that_was_begun(root):
     before = pinned_plan(settings(root), NOW)
     snapshot.append(root, MODELS, [model("lab/sd", NEW, tags=["lcm"])])

@@ -90,6 +90,16 @@ def test_a_table_gives_the_texts_of_its_column(tmp_path, suffix):
         texts(path, "gone")
 
 
+def test_a_jsonl_file_may_begin_with_a_blank_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('\n{"id": "x", "prompt": "one"}\n')
+    assert texts(tmp_path / "a.jsonl") == ["one"]
+
+
+def test_a_name_that_no_disk_can_hold_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="File name too long"):
+        texts(tmp_path / f"{'x' * 300}.txt")
+
+
 def test_a_table_without_a_usual_column_asks_which(tmp_path):
     pq.write_table(pa.table({"a": ["x"], "b": ["y"], "n": [1]}), tmp_path / "two.parquet")
     with pytest.raises(
