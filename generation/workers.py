@@ -35,6 +35,7 @@ from generation.sandbox import clean_environment, environment
 OnImage = Callable[[dict[str, Any], bytes], None]
 LONGEST_DEATH_SECONDS = 10.0
 """For a killed process to be gone; one that hangs in a driver may never be."""
+_STOPPING = "the job is stopping"
 
 
 class Workers:
@@ -67,17 +68,20 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         """Kill what still runs, end the fork server (it holds much memory), remove the children's HOMEs."""
         self.stop()
-        if pid := forkserver._forkserver._forkserver_pid:  # type: ignore[attr-defined]
-            _kill(pid)  # asked to end, it would first import all that it was asked to
+        _kill_server()  # asked to end, it would first import all that it was asked to
         forkserver._forkserver._stop()  # type: ignore[attr-defined]
         shutil.rmtree(self._home, ignore_errors=True)
 
     def stop(self) -> None:
         """Kill every child that runs, start no more, and let nobody wait any longer."""
-        with self._starting:
-            self.stopping.set()
+        self.stopping.set()
+        while not self._starting.acquire(timeout=0.2):  # who starts a child waits for all imports of a new server
+            _kill_server()
+        try:
             for pid in self._running:
                 _kill(pid)
+        finally:
+            self._starting.release()
         self.disk.stop()
 
     def run(self, job: Job, deadline_seconds: float, on_image: OnImage, body: Body = child.sample_model) -> Ending:
@@ -133,12 +137,14 @@ class Workers:
             process = self._context.Process(target=child.main, args=(theirs, job, body, variables), daemon=True)
             with self._starting:
                 if self.stopping.is_set():
-                    raise GenerationFailure(Code.INTERRUPTED, "the job is stopping")
+                    raise GenerationFailure(Code.INTERRUPTED, _STOPPING)
                 self._keep_server()
                 process.start()
                 self._running.add(process.pid or 0)
         except (OSError, EOFError) as error:  # of the fork server, or of a kernel that gives no process
             ours.close()
+            if self.stopping.is_set():
+                raise GenerationFailure(Code.INTERRUPTED, _STOPPING) from error
             said = f"{type(error).__name__} {error}".strip()
             raise GenerationFailure(Code.CRASH, f"the model's process could not be started ({said})") from error
         except GenerationFailure:
@@ -190,6 +196,11 @@ class Workers:
                 "sockets are refused to them; allow user namespaces, or cut the network off around the job",
                 file=sys.stderr,
             )
+
+
+def _kill_server() -> None:
+    if pid := forkserver._forkserver._forkserver_pid:  # type: ignore[attr-defined]
+        _kill(pid)
 
 
 def _kill(pid: int) -> None:

@@ -331,3 +331,48 @@ def test_children_die_with_their_parent_however_it_dies(tmp_path, kill):
     finally:
         parent.kill()
         parent.wait()
+
+
+INTERRUPTED = """
+import sys
+import threading
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+
+from generation.child import Job
+from generation.failures import GenerationFailure
+from generation.sandbox import Limits
+from generation.workers import Workers
+from tests.generation.misbehaviour import say_who_and_hang
+from tests.generation.test_workers import REQUEST
+
+folder = Path(sys.argv[1])
+(folder / "slow_imports.py").write_text("import time; time.sleep(60)")
+sys.path.insert(0, str(folder))
+forkserver.set_forkserver_preload = lambda names: forkserver._forkserver.set_forkserver_preload(["slow_imports"])
+
+
+def run():
+    try:
+        workers.run(Job(folder, (REQUEST,), Limits(60, None)), 600, lambda said, png: None, say_who_and_hang)
+    except GenerationFailure as failure:
+        print(failure.code)
+
+
+with Workers("cpu", 1, folder / "home") as workers:
+    waiting = threading.Thread(target=run)
+    waiting.start()
+    while not workers._starting.locked():
+        time.sleep(0.05)
+    time.sleep(1)
+    started = time.monotonic()
+    workers.stop()
+    waiting.join()
+    print(time.monotonic() - started < 10)
+"""
+
+
+def test_a_stop_does_not_wait_for_the_imports_of_the_server(tmp_path):
+    script = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    assert subprocess.run(script, capture_output=True, text=True, check=False).stdout == "INTERRUPTED\nTrue\n"
