@@ -9,6 +9,9 @@ TOY_LAKE ?= lake-toy
 SETUP := $(VENV)/.setup-done
 export OMP_NUM_THREADS ?= 1
 
+# The tests start many processes: none of them is to compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo experiments experiments-smoke explore mlflow test test-cluster package check lock clean
 
 help: ## list the targets
