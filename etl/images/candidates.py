@@ -83,7 +83,7 @@ def _meet(rows: DataFrame, conditions: Sequence[str], key: str) -> DataFrame:
         try:
             return found.where(F.expr(condition))
         except (AnalysisException, ParseException) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).strip().splitlines()[0]  # a ParseException begins with an empty line
             raise ConfigError(
                 f"--{key}: '{condition}' cannot be understood: {reason}; the columns are {', '.join(rows.columns)}"
             ) from None

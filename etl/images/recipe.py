@@ -83,6 +83,8 @@ class TrainingSetSettings:
             found.append("--name may hold letters, digits, '-' and '_' only")
         if self.again is not None and not re.fullmatch(r"[\w-]+@\d+", self.again):
             found.append(f"--again must be NAME@VERSION, not '{self.again}'")
+        if self.again is not None and self != TrainingSetSettings(root=self.root, again=self.again):
+            found.append("--again builds by the recipe on record: it takes no other key but --root")
         found += self._problems_of_choice() + self._problems_of_splits() + self._problems_of_files()
         return found
 

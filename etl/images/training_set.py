@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.errors import NothingUsable
+from etl.errors import ConfigError, NothingUsable
 from etl.images import audit
 from etl.images.candidates import candidates
 from etl.images.makers import Makers, makers
@@ -65,7 +66,9 @@ def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSetting
     generators, features, clusters, collections, withdrawals = others
     barred = F.broadcast(withdrawals.select("generator_id"))
     usable = images.join(barred, on="generator_id", how="left_anti")
-    found = candidates(usable, generators, features, clusters, collections, settings).localCheckpoint()
+    if settings.collection:
+        _require_splits(collections, settings.collection)
+    found = _computed(candidates(usable, generators, features, clusters, collections, settings))
     fakes, reals = (found.where(F.col("label") == label) for label in (1, 0))
     drawn = draw(fakes, settings)
     placed = split(drawn, reals, settings).localCheckpoint()
@@ -87,6 +90,27 @@ def choose(lake: Lake, versions: Mapping[str, int], settings: TrainingSetSetting
     }
     findings = audit.audit(_seen(kept, rows), settings.seed)
     return Choice(rows, counts, left_out, findings, makers(kept))
+
+
+def _require_splits(collections: DataFrame, name: str) -> None:
+    splits = collections.where((F.col("collection") == name) & F.col("split").isNotNull())
+    if splits.isEmpty():
+        known = sorted(row.collection for row in collections.select("collection").distinct().collect())
+        raise NothingUsable(f"--collection: nothing of '{name}' has a split (known: {', '.join(known) or 'none'})")
+
+
+def _computed(found: DataFrame) -> DataFrame:
+    """Compute the rows that meet the recipe. Raises ConfigError for a condition that fails on a row's value."""
+    try:
+        return found.localCheckpoint()
+    except PySparkException as error:
+        places = [place for place in error.getQueryContext() if place.contextType().name == "SQL"]
+        if not places:
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"--where, --fakes, --reals: '{places[0].fragment()}' fails on a row: {reason}"
+        ) from None
 
 
 def rows_of(chosen: DataFrame, images: DataFrame, settings: TrainingSetSettings) -> DataFrame:

@@ -5,6 +5,7 @@ holds whoever started the session.
 """
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -108,6 +109,9 @@ def _start(app_name: str, master: str | None, root: str) -> SparkSession:
 
 
 def _prepare(spark: SparkSession, root: str) -> None:
+    # PySpark writes the JVM's whole stack to stderr when SQL is wrong; the exception says it too.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).disabled = True
     extensions = spark.conf.get("spark.sql.extensions", "")
     if "io.delta.sql.DeltaSparkSessionExtension" not in str(extensions):
         raise DeltaJarsMissing(

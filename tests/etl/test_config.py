@@ -186,6 +186,7 @@ def test_as_dict_gives_plain_values():
         (["--accept", "[colour]"], "--accept knows format, size, bytes, quality, metadata, all; not colour"),
         (["--audit_limit", "0.4"], "--audit_limit must lie in 0.5 … 1"),
         (["--again", "mine"], "--again must be NAME@VERSION"),
+        (["--again", "mine@1", "--seed", "4"], "--again .* takes no other key but --root"),
         (["--seed", "99999999999999999999"], "--seed must lie in"),
     ],
 )

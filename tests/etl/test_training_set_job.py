@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from etl.errors import LakeMissing, NothingUsable
+from etl.errors import ConfigError, LakeMissing, NothingUsable
 from etl.jobs import build_training_set
 from etl.lake import snapshot
 from etl.lake.schemas import GENERATORS, IMAGES, TRAINING_SETS, training_rows
@@ -88,6 +88,16 @@ def test_too_few_generators_are_nothing_usable_and_leave_no_set(spark, tmp_path)
     with pytest.raises(NothingUsable, match="the splits lack train/real, train/fake: at least 3 generators"):
         build_training_set.main(["--root", str(tmp_path)])
     assert not snapshot.exists(str(tmp_path), TRAINING_SETS) and not snapshot.exists(str(tmp_path), ROWS)
+
+
+def test_a_condition_that_fails_on_a_row_is_named(built):
+    with pytest.raises(ConfigError, match=r"'int\(image_id\)' fails on a row: \[CAST_INVALID_INPUT\]"):
+        build_training_set.main(["--root", built[0], "--name", "cast", "--where", "['int(image_id) > 0']"])
+
+
+def test_splits_of_a_collection_that_there_is_not_are_nothing_usable(built):
+    with pytest.raises(NothingUsable, match=r"nothing of .nosuch. has a split .known: none"):
+        build_training_set.main(["--root", built[0], "--split_by", "given", "--collection", "nosuch"])
 
 
 def test_a_lake_that_is_missing_is_said(spark, tmp_path):
