@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share, and the order in which files run."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from etl.lake.store import Lake
 
 # Short runs spend most of a JVM's time on compiling: the first compiler alone is quicker for them.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
+# In the background of a shell interrupts are ignored, and so they are by all that is started: tests send some.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny tables: to plan, compile and schedule costs more than the work. The flow's tests keep the jobs' settings.
 TINY = {
