@@ -76,6 +76,7 @@ def versions(lake: Lake) -> list[int]:
     return [snapshot.current_version(lake.root, table) for table in (MODELS, GENERATORS)]
 
 
+@pytest.mark.timeout(600)  # four catalogues one after the other
 def test_a_crawl_becomes_models_and_generators_and_the_next_one_changes_what_changed(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:

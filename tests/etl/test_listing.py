@@ -103,6 +103,14 @@ def test_an_address_in_a_list_is_fetched_only_where_it_is_allowed(tmp_path):
     assert [outcome[-1] for outcome in outcomes(source)] == ["NOT_ALLOWED"] * 2
 
 
+def test_an_address_with_a_password_is_refused_and_the_password_stands_nowhere(tmp_path):
+    (tmp_path / "list.csv").write_text("url\nhttps://me:hush@example.org/a.png?b=@\n")
+    listing = Listing(str(tmp_path / "list.csv"), "mine", Fetcher(hosts=("example.org",)))
+    (entry,) = listing.entries()
+    assert (entry["key"], entry["code"]) == ("https://example.org/a.png?b=@", "NOT_ALLOWED")
+    assert "hush" not in str(entry)
+
+
 def test_an_image_folder_has_its_splits_and_metadata(tmp_path):
     for split, name in (("train", "a.png"), ("test", "b.png")):
         (tmp_path / split).mkdir()

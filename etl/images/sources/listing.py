@@ -1,5 +1,6 @@
 """Lists of images: CSV or JSONL files whose rows name a local file or an address, and what is known of it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from etl.images.fetching import Fetcher
 from etl.images.sources.entry import Entry, Files, Item, attempt, files_under, printable, refusal
 from etl.images.sources.records import absent, described, rows
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 _PLACES = ("url", "path", "file", "file_name")
 """Columns that may say where an image is, the first that is there counts."""
 
@@ -53,8 +55,12 @@ class Listing(Files):
         yield entry, self.fetcher.fetch(entry["path"]) if is_address else attempt(entry["path"])
 
     def _entry(self, key: str, place: str | None, row: dict[str, Any]) -> Entry:
-        entry: Entry = {"key": printable(key)}
+        # A password stands in no table: such an address is refused, under what is left of it.
+        public = _CREDENTIALS.sub("", key)
+        entry: Entry = {"key": printable(public)}
         try:
+            if public != key:
+                raise Refused(Code.NOT_ALLOWED, "an address may hold no user name and no password")
             if place is None:
                 raise Refused(Code.BAD_RECORD, f"it names no image under {', '.join(_PLACES)}")
             entry["path"] = place if "://" in place else printable(self._inside(place))
