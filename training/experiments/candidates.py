@@ -78,8 +78,17 @@ class Candidates:
     def _mask(self, conditions: tuple[str, ...]) -> Mask:
         found = np.ones(self.images.height, bool)
         for condition in conditions:
-            found &= self.images.select(expression(condition).fill_null(False)).to_series().to_numpy()
+            found &= self._meets(condition)
         return found
+
+    def _meets(self, condition: str) -> Mask:
+        try:
+            told = self.images.select(expression(condition)).to_series()
+        except pl.exceptions.PolarsError as error:
+            raise ConfigError(f"the condition '{condition}' fails on the images: {_one_line(error)}") from None
+        if told.dtype != pl.Boolean:
+            raise ConfigError(f"the condition '{condition}' gives {told.dtype}, not true or false; compare it")
+        return np.resize(told.fill_null(False).to_numpy(), self.images.height)
 
     def _index(self, conditions: tuple[str, ...]) -> Index:
         positions = np.flatnonzero((self.codes >= 0) & self.mask(conditions))
@@ -118,6 +127,11 @@ def read(root: str, design: Design, versions: Mapping[str, int]) -> Candidates:
         raise ConfigError(f"where: {_one_line(error)}") from None
     if found["label"].n_unique() < 2:
         raise NothingUsable(f"{found.height} images meet the experiment's conditions, of fewer than two classes")
+    if design.content_column and found["content"].null_count() == found.height:
+        raise ConfigError(
+            f"content_pattern: the first group of '{design.content_pattern}' matches no {design.content_column}; "
+            "without it the same content could be in training and tests"
+        )
     return Candidates(found, design)
 
 

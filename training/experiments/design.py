@@ -213,6 +213,7 @@ class Design:
             for name, learner in self.detectors.items()
             if (learner.detector or name) not in detectors.DETECTORS
         ]
+        found += [f"detectors.{name}: a name may not hold '/'" for name in self.detectors if "/" in name]
         for name, arm in self.arms.items():
             if unknown := sorted(set(arm.detectors) - set(self.detectors)):
                 found.append(f"arms.{name}.detectors: unknown {', '.join(unknown)}")

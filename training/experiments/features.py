@@ -6,6 +6,9 @@ id stands for. Its folder `<root>/.experiments/features/<key>` holds parts, file
 
 import hashlib
 import json
+import sys
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -83,10 +86,10 @@ def is_fixed(detector: str) -> bool:
 @lru_cache(maxsize=12)
 def load(folder: Path) -> Kept:
     """Return all parts of a folder; a later call does not see what was added since."""
-    parts = [np.load(path, allow_pickle=False) for path in sorted(folder.glob("part-*.npz"))]
+    parts = [part for path in sorted(folder.glob("part-*.npz")) if (part := _part(path)) is not None]
     if not parts:
         return Kept(np.zeros(0, "S64"), np.zeros((0, 0), np.float32))
-    ids, rows = (np.concatenate([part[name] for part in parts]) for name in ("ids", "rows"))
+    ids, rows = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     _, first = np.unique(ids, return_index=True)
     return Kept(ids[first], rows[first])
 
@@ -160,6 +163,21 @@ def _batches(pixels: NDArray[np.uint8]) -> Iterator[torch.Tensor]:
         part = pixels[start : start + _BATCH]
         filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
         yield to_input(torch.from_numpy(filled), _CPU)
+
+
+def _part(path: Path) -> Kept | None:
+    """Return one part; one that is damaged goes, for its features are computed again."""
+    try:
+        with np.load(path, allow_pickle=False) as part:
+            found = Kept(part["ids"], part["rows"])
+            if found.rows.ndim == 2 and found.ids.shape == found.rows.shape[:1]:
+                return found
+            reason = "ids and rows do not fit together"
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error)
+    print(f"experiment: {path} is damaged ({reason}); its features are computed again", file=sys.stderr)
+    path.unlink(missing_ok=True)
+    return None
 
 
 def _keep(folder: Path, ids: list[str], rows: Floats) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from etl.errors import NothingUsable
+from etl.images.withdrawal import withdrawn
 from etl.statistics.diversity import hill_number
 from training.experiments import cells, records
 from training.experiments.candidates import LINEAGE, Candidates, Ints, pinned, read
@@ -62,7 +63,20 @@ def plan(settings: ExperimentSettings) -> Plan:
         )
     hashes = {cell.id: cells.cell_hash(design, cell, versions) for one in chosen for cell in one.cells}
     done = records.done(settings.root, settings.name, hashes)
-    return Plan(settings, versions, found, chosen, problems, hashes, done)
+    planned = Plan(settings, versions, found, chosen, problems, hashes, done)
+    _refuse_withdrawn(planned)
+    return planned
+
+
+def _refuse_withdrawn(plan: Plan) -> None:
+    """Raise NothingUsable where a cell would learn a generator that was withdrawn after the experiment began."""
+    names = plan.candidates.column("generator_id")
+    learnt = {names[code] for one in plan.to_do for code in np.unique(plan.candidates.codes[one.learnt.fakes])}
+    if gone := sorted(learnt & set(withdrawn(plan.settings.root))):
+        raise NothingUsable(
+            f"{', '.join(gone[:5])} {'was' if len(gone) == 1 else 'were'} withdrawn since {plan.settings.name} "
+            "began, and cells that are left would learn it; --newest true runs all cells anew without"
+        )
 
 
 def task(plan: Plan, chosen: Chosen) -> Task:
