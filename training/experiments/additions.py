@@ -38,6 +38,8 @@ class Known(NamedTuple):
     """Generators of its training split"""
     pilots: dict[str, list[str]]
     """Image ids of each generator that has images, the learnt ones first"""
+    images: dict[str, int]
+    """How many images the lake has of each generator"""
     reals: list[str]
     generators: pl.DataFrame
     version: int
@@ -112,7 +114,8 @@ def _known(settings: AdditionsSettings) -> Known:
     generators = snapshot.read(settings.root, GENERATORS, columns=columns)
     generators = generators.filter(~pl.col("generator_id").is_in(barred))
     every = pilots | _pilots(others, settings.seed)
-    return Known(found.label, sorted(pilots), every, reals, generators, version)
+    counts = dict(fakes.group_by("generator_id").len().iter_rows())
+    return Known(found.label, sorted(pilots), every, counts, reals, generators, version)
 
 
 def _pilots(fakes: pl.DataFrame, seed: int) -> dict[str, list[str]]:
@@ -140,21 +143,13 @@ def _sampled(settings: AdditionsSettings, known: Known) -> list[Row]:
     heavy = errors if settings.strategy == "value" else None
     chosen = value.greedy(places, len(known.learnt), settings.generators, heavy)
     novelty = _novelty(places, len(known.learnt))
-    counts = dict(
-        snapshot.scan(settings.root, IMAGES, known.version)
-        .filter(pl.col("label") == 1)
-        .group_by("generator_id")
-        .agg(pl.len())
-        .collect()
-        .iter_rows()
-    )
     return [
         {
             "generator_id": every[at],
             "strategy": settings.strategy,
             "novelty": None if novelty is None else float(novelty[at]),
             "error": None if errors is None else float(errors[at]),
-            "images": counts[every[at]],
+            "images": known.images[every[at]],
         }
         for at in chosen
     ]

@@ -38,3 +38,24 @@ def test_a_killed_experiment_goes_on_where_it_stopped(tiny_world, tmp_path, decl
     assert after.height == after["cell"].n_unique() == 30
     keys = snapshot.read(str(root), EXPERIMENT_UNITS).select(EXPERIMENT_UNITS.key)
     assert keys.unique().height == keys.height
+
+
+KILLED = """
+import os, signal
+from training.experiments.running import _executor
+
+with _executor(2) as submit:
+    print(submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_no_process_outlives_an_experiment_that_was_killed():
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        worker = Path("/proc") / process.stdout.readline().strip()
+        assert process.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while worker.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not worker.exists()
