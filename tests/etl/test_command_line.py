@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from deltalake.exceptions import DeltaError
@@ -54,13 +55,21 @@ def test_an_interruption_ends_with_130_and_a_hint(capsys):
     assert "run the same command again" in capsys.readouterr().err
 
 
-def test_an_interrupt_that_an_import_swallows_is_raised_at_its_end():
+@pytest.fixture
+def no_handler() -> Iterator[None]:
+    """Interrupts as a new process has them: a Spark session of another test takes them for itself."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_an_import_swallows_is_raised_at_its_end(no_handler):
     with pytest.raises(KeyboardInterrupt), interrupts_kept(), contextlib.suppress(BaseException):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_import_that_nothing_interrupts_goes_on():
+def test_an_import_that_nothing_interrupts_goes_on(no_handler):
     with interrupts_kept():
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
