@@ -9,7 +9,7 @@ import streamlit as st
 
 from etl.lake.lock import is_local
 from etl.lake.schemas import IMAGE_FEATURES
-from explorer import gallery, neighbours, page
+from explorer import gallery, naming, neighbours, page, tracked
 from explorer.holdings import holdings
 from explorer.questions import images, models
 from explorer.reading import Snapshot
@@ -111,7 +111,7 @@ def show_scores(lake: Snapshot, image_id: str) -> None:
     said = pl.when(pl.col("logit") > 0).then(pl.lit("fake")).otherwise(pl.lit("real"))
     number = st.column_config.NumberColumn
     columns = {
-        "run_id": "Detector (run)",
+        "detector": "Detector",
         "collection": "Scored in",
         "transform": "After",
         "said": "Called at logit 0",
@@ -120,7 +120,7 @@ def show_scores(lake: Snapshot, image_id: str) -> None:
         "probability": number("Probability of fake", format="percent"),
         "scored_at": st.column_config.DatetimeColumn("Scored (UTC)", format="YYYY-MM-DD HH:mm"),
     }
-    shown = rows.with_columns(said.alias("said"), right.alias("right"))
+    shown = tracked.titled(rows).with_columns(said.alias("said"), right.alias("right"))
     st.caption("Pick a row to see how that detector does on the rest.")
     picked = page.table(shown, columns, "scores", [asked], select=True)
     if picked is not None:
@@ -196,7 +196,7 @@ def show_features(lake: Snapshot, image_id: str) -> None:
         page.empty("Nothing was measured on it yet: `forensics describe` does.")
         return
     measured = rows.drop("spectrum", "image_id").row(0, named=True)
-    page.facts({page.title_of(name): value for name, value in measured.items()})
+    page.facts({naming.title_of(name): value for name, value in measured.items()})
     page.queries(asked)
 
 

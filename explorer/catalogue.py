@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from explorer import cards, charts, gallery, page
+from explorer import cards, charts, gallery, naming, page, tracked
 from explorer.questions import generators, images, models
 from explorer.questions.images import ImageFilter
 from explorer.reading import Snapshot
@@ -26,8 +26,8 @@ def show_model(lake: Snapshot, model_id: str) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         names = ("author", "family", "architecture", "pipeline_class", "licence", "gated", "revision")
-        page.facts({page.title_of(name): row[name] for name in names})
-        size = f"{row['weight_bytes'] / 1e9:,.2f} GB" if row["weight_bytes"] else None
+        page.facts({naming.title_of(name): row[name] for name in names})
+        size = naming.size(row["weight_bytes"])
         page.facts({"Weights": size, "Downloads": _count(row["downloads"]), "Likes": _count(row["likes"])})
         page.facts({"Created (UTC)": row["created_at"], "Changed (UTC)": row["last_modified"]})
         page.link("generators", "As a generator", icon="brush", generator=row["model_id"])
@@ -69,8 +69,8 @@ def show_generator(lake: Snapshot, generator_id: str) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         names = ("kind", "architecture", "family", "pipeline_class", "scheduler", "licence", "revision")
-        page.facts({"Id": generator_id} | {page.title_of(name): row[name] for name in names})
-        size = f"{row['download_bytes'] / 1e9:,.2f} GB" if row["download_bytes"] else None
+        page.facts({"Id": generator_id} | {naming.title_of(name): row[name] for name in names})
+        size = naming.size(row["download_bytes"])
         page.facts(
             {"Images in the lake": f"{row['images']:,}", "To download": size, "Released": row["released_at"]}
         )
@@ -138,7 +138,7 @@ def _detection(lake: Snapshot, generator_id: str) -> None:
         page.empty("No detector was evaluated on its images yet: `forensics evaluate` does.")
         return
     columns = {
-        "run_id": "Detector (run)",
+        "detector": "Detector",
         "collection": "Judged on",
         "transform": "After",
         "pool": "Against reals",
@@ -149,7 +149,7 @@ def _detection(lake: Snapshot, generator_id: str) -> None:
         "n_fake": number("Fakes", format="localized"),
         "n_real": number("Reals", format="localized"),
     }
-    picked = page.table(rows, columns, "detection", [asked], select=True)
+    picked = page.table(tracked.titled(rows), columns, "detection", [asked], select=True)
     if picked is not None:
         one = rows.row(picked, named=True)
         where = {name: one[name] for name in ("collection", "transform", "pool")}
@@ -159,7 +159,7 @@ def _detection(lake: Snapshot, generator_id: str) -> None:
 def _settings(lake: Snapshot, generator_id: str) -> None:
     asked = generators.settings(generator_id)
     rows = page.rows(lake, asked)
-    named = {name: page.title_of(name) for name in rows.columns if not rows[name].is_null().all()}
+    named = {name: naming.title_of(name) for name in rows.columns if not rows[name].is_null().all()}
     if rows.is_empty():
         page.empty("No image of it is in the lake.")
         return

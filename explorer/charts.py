@@ -86,6 +86,7 @@ def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
     folded = known.with_columns(
         pl.when(pl.col("family").is_in(named)).then(pl.col("family")).otherwise(pl.lit("others")).alias("family")
     )
+    totals = known.group_by("month").agg(pl.col("models").sum())["models"].to_list()
     figure = go.Figure()
     for place, family in enumerate([*named, "others"]):
         of = dict(folded.filter(family=family).group_by("month").agg(pl.col("models").sum()).iter_rows())
@@ -99,7 +100,7 @@ def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
                 hovertemplate=f"{name}, %{{x}}: %{{y:,}} models<extra></extra>",
             )
     figure.update_layout(barmode="stack")
-    figure.update_yaxes(title="models", tickformat=",")
+    figure.update_yaxes(title="models", tickformat=",", **_whole(totals))
     figure.update_xaxes(title="month of creation", type="category", nticks=8)
     return quiet(figure, height=340, legend=True)
 
@@ -107,20 +108,26 @@ def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
 def crawls(rows: pl.DataFrame) -> go.Figure:
     """Records that each crawl brought, as a line over time, with what was new and gone as bars."""
     figure = go.Figure()
+    begun = [f"{at:%Y-%m-%d %H:%M}" if at else "unknown" for at in rows["started_at"]]
+    places = list(range(len(begun)))  # crawls may follow each other within a minute, or after a year
     for column, name, colour, sign in (("new", "new", CATEGORIES[2], 1), ("gone", "gone", CATEGORIES[5], -1)):
         values = [sign * (value or 0) for value in rows[column]]
         figure.add_bar(
-            x=rows["started_at"].to_list(), y=values, name=name, marker_color=colour,
-            customdata=[abs(value) for value in values],
-            hovertemplate=f"%{{customdata:,}} {name}, crawl of %{{x|%Y-%m-%d}}<extra></extra>",
+            x=places, y=values, name=name, marker_color=colour, width=0.6,
+            customdata=[(abs(value), at) for value, at in zip(values, begun, strict=True)],
+            hovertemplate=f"%{{customdata[0]:,}} {name}, crawl of %{{customdata[1]}}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
-        x=rows["started_at"].to_list(), y=rows["records"].to_list(), name="listed", mode="lines+markers",
-        line={"color": CATEGORIES[0]}, hovertemplate="%{y:,} listed, crawl of %{x|%Y-%m-%d}<extra></extra>",
+        x=places, y=rows["records"].to_list(), name="listed", mode="lines+markers", customdata=begun,
+        line={"color": CATEGORIES[0]}, hovertemplate="%{y:,} listed, crawl of %{customdata}<extra></extra>",
     )  # fmt: skip
     figure.update_layout(barmode="relative")
     figure.update_yaxes(title="models", tickformat=",")
-    figure.update_xaxes(title="crawl begun")
+    every = max(1, -(-len(places) // 4))
+    figure.update_xaxes(
+        title="crawl begun (UTC)", tickvals=places[::every], ticktext=[at[:10] for at in begun[::every]],
+        tickangle=0, range=[-1, max(len(places), 1)], zeroline=False,
+    )  # fmt: skip
     return quiet(figure, height=300, legend=True)
 
 
@@ -219,6 +226,11 @@ def score_histogram(bins: pl.DataFrame) -> go.Figure:
     figure.update_xaxes(title="logit (above 0: fake)", zeroline=False)
     figure.update_yaxes(title="% of the class")
     return quiet(figure, height=300, legend=True)
+
+
+def _whole(numbers: list[int]) -> dict[str, object]:
+    """Return an axis' setting without ticks between whole numbers, where these are few."""
+    return {"dtick": 1} if max(numbers, default=0) <= 5 else {"rangemode": "tozero"}
 
 
 def _bars(names: list[str], numbers: list[int], colours: list[str], unit: str) -> go.Figure:

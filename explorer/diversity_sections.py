@@ -2,20 +2,21 @@
 
 from typing import Any
 
+import polars as pl
 import streamlit as st
 
-from explorer import charts, diversity, diversity_charts, filters, page
+from explorer import charts, diversity, diversity_charts, filters, naming, page
 
 NUMBER = st.column_config.NumberColumn
 NUMBERS: dict[str, Any] = {
     "dimension": st.column_config.TextColumn("Kinds of", width="medium"),
     "order_0": NUMBER("Kinds (order 0)", format="localized"),
-    "order_1": NUMBER("As many equally common (order 1)", format="%.1f"),
-    "order_2": NUMBER("Counting the common ones (order 2)", format="%.1f"),
+    "order_1": NUMBER("As equally common (order 1)", format="%.1f"),
+    "order_2": NUMBER("Common ones (order 2)", format="%.1f"),
     "total": NUMBER("Counted", format="localized"),
 }
 MEASURES: dict[str, Any] = {
-    "measure": st.column_config.TextColumn("Measure", width="medium"),
+    "words": st.column_config.TextColumn("Measure", width="medium"),
     "subject": "Of",
     "value": NUMBER("Value", format="%.3f"),
     "n": NUMBER("Rests on", format="localized"),
@@ -32,13 +33,16 @@ def show_numbers(lake: Any) -> None:
         "Hill numbers: how many kinds there are, and as how many equally common ones they count. The further the "
         "second and third lie below the first, the more a few kinds outweigh the rest."
     )
-    picked = page.table(numbers, NUMBERS, "diversity", made_by=[asked], select=True)
+    named = numbers.with_columns(pl.col("dimension").map_elements(naming.title_of, pl.String))
+    picked = page.table(named, NUMBERS, "diversity", made_by=[asked], select=True)
     dimensions = numbers["dimension"].to_list()
-    chosen = filters.choice("Show the kinds of", dimensions, "dimension")
-    dimension = dimensions[picked] if picked is not None else chosen or dimensions[0]
+    chosen = filters.always("Show the kinds of", dimensions, "dimension", name=naming.title_of)
+    dimension = dimensions[picked] if picked is not None else chosen
     asked_counts = diversity.counts(dimension)
     page.draw(
-        charts.distribution(page.rows(lake, asked_counts), unit), f"{unit} by {dimension}", made_by=[asked_counts]
+        charts.distribution(page.rows(lake, asked_counts), unit),
+        f"{unit} by {naming.title_of(dimension).lower()}",
+        made_by=[asked_counts],
     )
 
 

@@ -1,5 +1,6 @@
 """Figures of one detector: generators by runs, curves of errors, calibration, degradations, false positives."""
 
+from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,16 +11,12 @@ from explorer.charts import FAKE, NEUTRAL, REAL, SEQUENTIAL, as_text, quiet
 
 _RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8)
 """Ticks of the axes that are straight for normal scores."""
+_PERCENT = [100 * rate for rate in _RATES]
 _LEAST = 5e-4
 
 
-def short(run_id: str) -> str:
-    """Return a run's id as an axis has room for it."""
-    return run_id if ":" in run_id else run_id[:8]
-
-
-def heat_map(cells: pl.DataFrame, metric: str) -> go.Figure:
-    """Colour a metric by generator (rows, the hardest first) and run (columns); gaps are undefined.
+def heat_map(cells: pl.DataFrame, metric: str, called: Callable[[str], str] = str) -> go.Figure:
+    """Colour a metric by generator (rows, the hardest first) and run (columns, as `called`); gaps are undefined.
 
     A mark that cannot be seen lies on each cell, since Plotly tells clicks on points alone.
     """
@@ -42,16 +39,16 @@ def heat_map(cells: pl.DataFrame, metric: str) -> go.Figure:
         y=[rows[name] for name in known["generator_id"]],
         mode="markers", showlegend=False,
         marker={"symbol": "square", "size": 18, "opacity": 0, "color": NEUTRAL},
-        customdata=[_cell(row) for row in known.iter_rows(named=True)],
-        hovertemplate="%{customdata[2]}<br>run %{customdata[1]}: %{customdata[3]}<extra></extra>",
+        customdata=[_cell(row, called) for row in known.iter_rows(named=True)],
+        hovertemplate="%{customdata[2]}<br>%{customdata[4]}: %{customdata[3]}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(range(len(makers))), ticktext=[as_text(name, 26) for name in makers], autorange="reversed",
         showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_xaxes(
-        tickvals=list(range(len(runs))), ticktext=[as_text(short(name), 20) for name in runs], side="top",
-        showgrid=False, zeroline=False, title="run",
+        tickvals=list(range(len(runs))), ticktext=[as_text(called(name), 20) for name in runs], side="top",
+        showgrid=False, zeroline=False, title="detector",
     )  # fmt: skip
     return quiet(figure, height=210 + 22 * len(makers))
 
@@ -92,10 +89,14 @@ def trade_off(points: pl.DataFrame, marked: dict[str, tuple[float, float]]) -> g
         if _LEAST <= x <= 1 - _LEAST and _LEAST <= y <= 1 - _LEAST
     }
     _marks(figure, inside)
-    axis: dict[str, Any] = {"tickvals": norm.ppf(_RATES).tolist(), "ticktext": [f"{rate:.1%}" for rate in _RATES]}
+    axis: dict[str, Any] = {
+        "tickvals": norm.ppf(_RATES).tolist(),
+        "ticktext": [f"{rate:.2g}" for rate in _PERCENT],
+        "tickangle": 0,
+    }
     span = [float(norm.ppf(_LEAST)), float(norm.ppf(0.9))]
-    figure.update_xaxes(title="false positive rate", range=span, zeroline=False, **axis)
-    figure.update_yaxes(title="missed fakes", range=span, zeroline=False, **axis)
+    figure.update_xaxes(title="false positive rate, %", range=span, zeroline=False, **axis)
+    figure.update_yaxes(title="missed fakes, %", range=span, zeroline=False, **axis)
     return quiet(figure, height=330)
 
 
@@ -168,9 +169,15 @@ def _marks(figure: go.Figure, marked: dict[str, tuple[float, float]]) -> None:
         )  # fmt: skip
 
 
-def _cell(row: dict[str, Any]) -> list[str]:
+def _cell(row: dict[str, Any], called: Callable[[str], str]) -> list[str]:
     """What a cell tells when it is pointed at: generator and run, as ids and as texts."""
     known = row["ci_low"] is not None and row["ci_high"] is not None
     interval = f" [{row['ci_low']:.3f}, {row['ci_high']:.3f}]" if known else ""
     told = f"{row['value']:.3f}{interval}, {row['n_fake']:,} fake, {row['n_real']:,} real"
-    return [row["generator_id"], row["run_id"], as_text(row["generator_id"], 60), told]
+    return [
+        row["generator_id"],
+        row["run_id"],
+        as_text(row["generator_id"], 60),
+        told,
+        as_text(called(row["run_id"]), 60),
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from explorer import cards, charts, evaluation_charts, evaluations, filters, gallery, page
+from explorer import cards, charts, evaluation_charts, evaluations, filters, gallery, page, tracked
 from explorer.evaluations import GENERATOR, SOURCE, ZERO, Judged
 from explorer.reading import Snapshot
 
@@ -29,7 +29,7 @@ NEAREST = {
 """What is listed instead where there is no error of a kind."""
 _NUMBER = st.column_config.NumberColumn
 RUNS: dict[str, Any] = {
-    "run_id": st.column_config.TextColumn("Run", width="medium"),
+    "detector": st.column_config.TextColumn("Detector", width="medium"),
     "average_precision": _NUMBER("Mean AP", format="%.3f", help="unweighted over generators"),
     "ci_low": _NUMBER("from", format="%.3f"),
     "ci_high": _NUMBER("to", format="%.3f"),
@@ -52,7 +52,8 @@ def choose(judged: pl.DataFrame) -> Judged:
         options = sorted(
             left[name].unique(maintain_order=True).to_list(), key=lambda one: one not in ("none", "all")
         )
-        found[name] = filters.always(title, options, name, place=place)
+        called = tracked.title if name == "run" else str
+        found[name] = filters.always(title, options, name, place=place, name=called)
         left = left.filter(pl.col(name) == found[name])
     return Judged(found["run"], found["collection"], found["transform"], found["pool"])
 
@@ -65,11 +66,12 @@ def figures(lake: Snapshot, key: Judged) -> Mapping[tuple[str, str], dict[str, A
 
 def show_figures(lake: Snapshot, key: Judged) -> None:
     """Show the four figures that sum a detector up."""
+    st.caption("AP is the average precision. Means are over generators, each counting alike.")
     known = figures(lake, key)
     with st.grid(4, min_column_width=160):
-        cards.show_figure("Mean AP over generators", known.get(("mean", "average_precision")))
-        cards.show_figure("Mean accuracy over generators", known.get(("mean", "accuracy")))
-        cards.show_figure("Average precision, all images", known.get(("all", "average_precision")))
+        cards.show_figure("Mean AP", known.get(("mean", "average_precision")))
+        cards.show_figure("Mean accuracy", known.get(("mean", "accuracy")))
+        cards.show_figure("AP, all images", known.get(("all", "average_precision")))
         cards.show_figure("Accuracy, all images", known.get(("all", "accuracy")))
     page.queries(evaluations.overall(key))
 
@@ -80,7 +82,7 @@ def show_runs(lake: Snapshot, key: Judged) -> None:
     rows = page.rows(lake, asked)
     st.subheader("Runs on the same images")
     st.caption("Means over generators. Pick a row to look at that run; baselines look at no pixel.")
-    picked = page.table(rows, RUNS, "runs", [asked], select=True, height=280)
+    picked = page.table(tracked.titled(rows), RUNS, "runs", [asked], select=True, height=280)
     chosen = None if picked is None else rows["run_id"][picked]
     if chosen != st.session_state.get("picked-run"):
         st.session_state["picked-run"] = chosen
@@ -104,7 +106,7 @@ def show_heat_map(lake: Snapshot, key: Judged) -> None:
         "where undefined. A cell opens its images below."
     )
     page.pick(
-        evaluation_charts.heat_map(cells, title),
+        evaluation_charts.heat_map(cells, title, tracked.short),
         f"{title} by generator and run",
         "heat-map",
         lambda point: open_part(GENERATOR, point[0], run=point[1]),

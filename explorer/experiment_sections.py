@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import experiments, page
+from explorer import experiments, page, tracked
 
 NUMBER = st.column_config.NumberColumn
 COLOURS: dict[str, Any] = {"shown": "green", "contrary": "red"}
@@ -78,6 +78,7 @@ def show_cell(lake: Any, experiment: str, cell: str, test: str, run_id: str | No
         wrap_lines=True,
     )
     page.facts({"Test": test, "MLflow run": run_id})
+    tracked.show(run_id)
     asked = experiments.units(experiment, cell, test)
     page.table(page.rows(lake, asked), UNITS, "units", made_by=[asked])
     asked_images = experiments.worst_images(experiment, cell, test, 100)

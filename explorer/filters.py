@@ -39,12 +39,24 @@ def choice(
     return chosen
 
 
-def several(label: str, options: Sequence[str], key: str, place: Any = st) -> list[str]:
-    """Choose any number of the options, in the address one after the other with `|` between."""
+def several(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    place: Any = st,
+    otherwise: str = "any",
+    name: Callable[[str], str] = str,
+) -> list[str]:
+    """Choose any number of the options, in the address one after the other with `|` between.
+
+    `otherwise` is what is taken where none is chosen, in words; `name` is what an option is called.
+    """
     _seed(key, [], lambda text: [_one_of(one, options) for one in text.split("|")])
     kept = [one for one in st.session_state.get(_widget(key), []) if one in options]
     st.session_state[_widget(key)] = kept
-    chosen: list[str] = place.multiselect(label, options, key=_widget(key), placeholder="any")
+    chosen: list[str] = place.multiselect(
+        label, options, key=_widget(key), placeholder=otherwise, format_func=name
+    )
     _write(key, "|".join(chosen) or None)
     return chosen
 
@@ -58,12 +70,12 @@ def one_of(label: str, options: Mapping[str, T], key: str, place: Any = st) -> T
     return options[chosen]
 
 
-def always(label: str, options: Sequence[str], key: str, place: Any = st) -> str:
+def always(label: str, options: Sequence[str], key: str, place: Any = st, name: Callable[[str], str] = str) -> str:
     """Choose exactly one of many options; the first where the address names none. The address then names it."""
     _seed(key, options[0], lambda text: _one_of(text, options))
     if st.session_state[_widget(key)] not in options:
         st.session_state[_widget(key)] = options[0]
-    chosen: str = place.selectbox(label, options, key=_widget(key))
+    chosen: str = place.selectbox(label, options, key=_widget(key), format_func=name)
     _write(key, chosen)
     return chosen
 

@@ -20,7 +20,7 @@ from etl.errors import LakeMissing, PortInUse
 from etl.lake.schemas import TABLES
 from etl.lake.snapshot import exists
 from etl.lake.storage import is_local
-from explorer.settings import ROOT_VARIABLE, ExploreConfig
+from explorer.settings import MLFLOW_VARIABLE, ROOT_VARIABLE, ExploreConfig
 
 ADDRESS = "127.0.0.1"
 
@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_lake(config.root)
     require_port(config.port)
     os.environ[ROOT_VARIABLE] = str(Path(config.root).resolve()) if is_local(config.root) else config.root
+    os.environ[MLFLOW_VARIABLE] = config.mlflow_address
     print(f"explorer: http://{ADDRESS}:{config.port} shows the lake at {config.root}; Ctrl-C ends it", flush=True)
     _serve(config.port)
     return 0

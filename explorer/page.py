@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from zlib import crc32
 
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
 from etl.lake.schemas import Table
-from explorer import charts, database, picker, reading
+from explorer import charts, database, downloads, picker, reading
 from explorer.query import Query
 from explorer.reading import WRITERS, Snapshot
 from explorer.settings import ROOT_VARIABLE, ExploreConfig
@@ -21,6 +22,8 @@ _LONGEST_LINE = 600
 """Characters of a text from outside in a title or a caption; texts in full are shown by `facts`."""
 _HERE, _LEFT = "page-here", "page-left"
 """The open page, and the parameters of pages when they were left by `go_to`, in the session's state."""
+_ASKED = "page-asked"
+"""The texts of the questions that this run of the page has shown so far."""
 
 T = TypeVar("T")
 
@@ -128,7 +131,19 @@ def pick(
 def queries(*asked: Query) -> None:
     """Show the questions behind a figure or a table, each with a link that opens it on the SQL page."""
     if asked:
-        with st.expander("The query that made this" if len(asked) == 1 else "The queries that made this"):
+        texts = "\n".join(one.text for one in asked)
+        before = st.session_state.setdefault(_ASKED, [])
+        _queries(asked, f"queries-{crc32(texts.encode()):08x}-{before.count(texts)}")
+        before.append(texts)
+
+
+@st.fragment
+def _queries(asked: Sequence[Query], key: str) -> None:
+    """Send the questions once they are opened: a page has many, and colouring code costs a browser much."""
+    title = "The query that made this" if len(asked) == 1 else "The queries that made this"
+    shown = st.expander(title, key=key, on_change="rerun")
+    if shown.open:
+        with shown:
             for one in asked:
                 st.code(one.shown, language="sql", wrap_lines=True)
                 link("sql", "Open on the SQL page", icon="terminal", query=one.shown)
@@ -159,33 +174,16 @@ def table(
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
-            "CSV", lambda: shown_as_text(rows).write_csv(None).encode(), f"{name}.csv", "text/csv",
+            "CSV", lambda: downloads.csv(rows), f"{name}.csv", "text/csv",
             key=f"csv-{name}", icon=":material/download:", type="tertiary", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "Parquet", lambda: _parquet(rows), f"{name}.parquet", "application/vnd.apache.parquet",
+            "Parquet", lambda: downloads.parquet(rows), f"{name}.parquet", "application/vnd.apache.parquet",
             key=f"parquet-{name}", icon=":material/download:", type="tertiary", on_click="ignore",
         )  # fmt: skip
     queries(*made_by)
     picked = event["selection"]["rows"] if select else []
     return picked[0] if picked and picked[0] < rows.height else None
-
-
-def shown_as_text(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows as CSV can hold them: lists as text, no bytes, no cell that a spreadsheet would run."""
-    nested = [name for name, kind in rows.schema.items() if kind.is_nested()]
-    kept = rows.drop([name for name, kind in rows.schema.items() if kind == pl.Binary])
-    flat = kept.with_columns(pl.col(n).map_elements(lambda v: str(list(v)), pl.String) for n in nested)
-    risky = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
-    return flat.with_columns(pl.when(risky).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep())
-
-
-def _parquet(rows: pl.DataFrame) -> bytes:
-    import io
-
-    file = io.BytesIO()
-    rows.write_parquet(file)
-    return file.getvalue()
 
 
 def link(place: str, label: str, icon: str | None = None, **parameters: str | None) -> None:
@@ -213,7 +211,7 @@ def arrive(place: str) -> None:
     `st.switch_page` leaves two entries in the browser's history: the page that is left with the parameters of the
     next one, then the next page. Going back ends at the first, so its filters would be lost.
     """
-    st.session_state[_HERE] = place
+    st.session_state[_HERE], st.session_state[_ASKED] = place, []
     before = st.session_state.get(_LEFT, {}).get((place, frozenset(st.query_params.to_dict().items())))
     if before is not None:
         st.query_params.from_dict(before)
@@ -227,29 +225,11 @@ def facts(pairs: Mapping[str, object]) -> None:
     """Show names and values, one a line; values are untrusted and shown as text, those that are null left out."""
     for name, value in pairs.items():
         if value is not None and value != "":
-            left, right = st.columns([2, 5], gap="small")
-            left.caption(name)
-            right.text(f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value))
-
-
-TITLES = {
-    "family": "Family",
-    "architecture": "Architecture",
-    "format": "File format",
-    "real_source": "Source of reals",
-    "source": "Ingested from",
-    "licence": "Licence",
-    "generator_licence": "Licence of the generator",
-    "kind": "Kind of generator",
-    "root_model_id": "Root model",
-    "pipeline_class": "Pipeline class",
-}
-"""What columns are called where a person reads."""
-
-
-def title_of(column: str) -> str:
-    """Return what a column is called where a person reads."""
-    return TITLES.get(column, column.replace("_", " ").capitalize())
+            row = st.container(horizontal=True, gap="small")
+            row.container(width=110).caption(name)
+            row.container(width="stretch").text(
+                f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+            )
 
 
 def bars(title: str, counts: pl.DataFrame, unit: str) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import filters, page, set_charts, training_sets
+from explorer import filters, naming, page, set_charts, tracked, training_sets
 
 NUMBER = st.column_config.NumberColumn
 MEMBERS: dict[str, Any] = {
@@ -38,7 +38,7 @@ ADDITIONS: dict[str, Any] = {
     "images": NUMBER("Images", format="localized"),
 }
 RUNS: dict[str, Any] = {
-    "run_id": st.column_config.TextColumn("Detector (run)", width="large"),
+    "detector": st.column_config.TextColumn("Detector", width="large"),
     "collection": "Judged on",
     "pool": "Reals",
     "value": NUMBER("Mean average precision", format="%.3f"),
@@ -66,14 +66,13 @@ def show_audit(build: dict[str, Any]) -> None:
 
 def show_crossings(lake: Any, build: dict[str, Any]) -> None:
     """Show what lies in more than one split, counted from the rows."""
-    st.subheader("Across splits")
+    st.subheader("In several splits")
     counted = page.ask(training_sets.crossings, lake, build["name"], build["rows_version"])
     searched = lake.has(schemas.DUPLICATE_CLUSTERS)
     with st.grid(4, min_column_width=150):
         for row in counted.iter_rows(named=True):
             number = row["crossing"] if searched or row["unit"] != "duplicate clusters" else "–"
-            title = f"{row['unit'].capitalize()} in several splits"
-            st.metric(title, number, help=f"of {row['n']:,}", border=True)
+            st.metric(row["unit"].capitalize(), number, help=f"of {row['n']:,} in all", border=True)
     if not searched:
         st.caption("Near duplicates were not looked for: `forensics duplicates` finds them.")
 
@@ -96,7 +95,7 @@ def show_members(lake: Any, build: dict[str, Any], splits: list[str]) -> None:
     kind = pl.when(pl.col("label") == 1).then(pl.lit("fake")).otherwise(pl.lit("real")).alias("class")
     chosen = members.filter(True if split is None else pl.col("split") == split).with_columns(kind)
     makers, sources = (chosen[column].drop_nulls().n_unique() for column in ("generator_id", "real_source"))
-    st.caption(f"{makers:,} generators and {sources:,} sources of real images.")
+    st.caption(f"{naming.count(makers, 'generator')} and {naming.count(sources, 'source')} of real images.")
     picked = page.table(chosen, MEMBERS, f"members-{build['label']}", select=True)
     if picked is not None and chosen["generator_id"][picked]:
         page.go_to("generators", generator=chosen["generator_id"][picked])
@@ -109,7 +108,7 @@ def show_detectors(lake: Any, label: str) -> None:
     if runs.is_empty():
         st.caption("None yet: `forensics train --training_set NAME`, then `forensics evaluate`.")
         return
-    picked = page.table(runs, RUNS, f"runs-{label}", select=True)
+    picked = page.table(tracked.titled(runs), RUNS, f"runs-{label}", select=True)
     if picked is not None:
         page.go_to("evaluation", run=runs["run_id"][picked], collection=runs["collection"][picked])
 
@@ -119,7 +118,8 @@ def show_additions(lake: Any, label: str) -> None:
     st.subheader("What to add next")
     found = page.ask(training_sets.additions, lake, label)
     if found.is_empty():
-        st.caption(f"Not asked yet: `forensics additions --training_set {page.plain(label)}`.")
+        st.caption("Not asked yet; this ranks the generators that it lacks:")
+        st.code(f"forensics additions --training_set {label}", language="bash", wrap_lines=True)
         return
     picked = page.table(found, ADDITIONS, f"additions-{label}", select=True)
     if picked is not None:

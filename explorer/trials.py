@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-from explorer import charts, children, evaluations, gallery, page, training_neighbours
+from explorer import charts, children, evaluations, gallery, page, tracked, training_neighbours
 from explorer.children import NoAnswer
 from explorer.query import Query, query
 from explorer.reading import Snapshot
@@ -91,7 +91,7 @@ def _result(asked: Future[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _show_answer(run: str, said: dict[str, Any]) -> bool:
-    st.markdown(f"**{page.plain(run)}**")
+    st.markdown(f"**{page.plain(tracked.title(run))}**")
     if "problem" in said:
         st.info(f"This detector gave no answer: {page.plain(said['problem'])}", icon=":material/error:")
         return False

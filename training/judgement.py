@@ -73,7 +73,7 @@ def judge(settings: EvaluateSettings, tracker: Tracker, chosen: Chosen) -> Judge
         if name != UNTRANSFORMED:
             rows[name] += evaluation.flips(plain, found, how)
         written |= evaluation.store(root, rows[name], run.run_id, target.name, name, how.against)
-    evaluation_log.add(tracker, run, f"{target.name} {how.against}", rows[UNTRANSFORMED], plain, written)
+    evaluation_log.add(tracker, run, target.name, how.against, rows[UNTRANSFORMED], plain, written)
     beside = {}
     bare = replace(how, threshold=None)
     for name in baselines.score(root, target, chosen.training_set, settings.seed):
@@ -114,5 +114,5 @@ def validate(settings: EvaluateSettings, tracker: Tracker, run: Run) -> Sequence
     changed = bool(points) and evaluation.store(settings.root, evaluation.point_rows(points), *place)
     how = Judging(draws=1)
     rows = evaluation.rows(evaluation.evaluate(settings.root, found, how), how)
-    evaluation_log.add(tracker, run, f"{validation.name} {how.against}", rows, found, changed)
+    evaluation_log.add(tracker, run, validation.name, how.against, rows, found, changed)
     return points

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from etl.addresses import in_explorer
 from etl.config import as_dict
 from training import environment
 from training.artifacts import DETECTOR
@@ -113,7 +114,9 @@ class RunLog:
             **surroundings,
         }
         name = f"{self._settings.detector} {training_set.label}"
-        return tracker.start(self._settings.experiment, name, tags, config)
+        started = tracker.start(self._settings.experiment, name, tags, config)
+        tracker.link(started, in_explorer("evaluation", run=started.run_id))
+        return started
 
     @contextlib.contextmanager
     def _tolerant(self) -> Iterator[None]:

@@ -42,6 +42,8 @@ for _name in ("mlflow.store.db.utils", "alembic"):
 
 _TABLES = "mlflow.loggedArtifacts"
 """Tag by which MLflow's interface finds a run's tables."""
+_NOTE = "mlflow.note.content"
+"""Tag with a run's description, which MLflow's interface shows as Markdown."""
 _LARGEST_BATCH = 1000
 """MLflow takes so many measurements in one call."""
 
@@ -170,6 +172,11 @@ class Tracker:
         """Set tags of a run."""
         with _answered():
             self._client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def link(self, run: Run, address: str) -> None:
+        """Let a run lead to its page of the explorer, unless somebody has described it in words of their own."""
+        if not run.tags.get(_NOTE, "").strip():
+            self.tag(run, {"explorer": address, _NOTE: f"[Open this run in the explorer]({address})"})
 
     def resume(self, run: Run, tags: dict[str, str]) -> None:
         """Take up an interrupted run; `tags` say what it goes on in."""

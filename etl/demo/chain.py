@@ -35,8 +35,11 @@ def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[st
     # images are hardly more than noise, so that the bytes of a file go on telling.
     alike = arguments(reencode="JPEG", reencode_size=64, accept="[bytes]")
     yield "build-training-set", root + arguments(name=TRAINING_SET) + alike
-    yield "train", root + arguments(training_set=TRAINING_SET, epochs=settings.epochs)
-    yield "evaluate", root + arguments(training_set=TRAINING_SET)
+    # Two detectors, so that there is something to compare; each is judged as the newest, the last stays so.
+    for detector in ("linear_srm", "resnet10t"):
+        taught = arguments(training_set=TRAINING_SET, detector=detector, epochs=settings.epochs)
+        yield "train", root + taught
+        yield "evaluate", root + arguments(training_set=TRAINING_SET)
     yield "summarise", root
 
 
@@ -51,19 +54,26 @@ def row_counts(root: str) -> dict[str, int]:
 
 
 def results(root: str) -> list[str]:
-    """Return the lines of the table of results: average precision and accuracy by generator."""
-    is_baseline = pl.col("run_id").str.starts_with("baseline:")  # what looks at no pixel: its mean alone
-    rows = snapshot.read(root, EVALUATIONS).filter(
-        (pl.col("slice_kind") == "mean") | ((pl.col("slice_kind") == "generator") & ~is_baseline),
+    """Return the lines of the table of results: average precision and accuracy by generator.
+
+    Of the detector that was judged last; of the others, and of what looks at no pixel, the means alone.
+    """
+    is_baseline = pl.col("run_id").str.starts_with("baseline:")
+    judged = snapshot.read(root, EVALUATIONS)
+    latest = judged.filter(~is_baseline, slice_kind="mean").sort("evaluated_at")["run_id"].last()
+    is_other = pl.col("run_id") != latest
+    rows = judged.filter(
+        (pl.col("slice_kind") == "mean") | ((pl.col("slice_kind") == "generator") & ~is_other),
         pl.col("metric").is_in(["average_precision", "accuracy"]),
         pl.col("pool") == "all",
         pl.col("transform") == "none",
     )
     index = ["slice_kind", "slice", "n_fake", "n_real", "run_id", "collection"]
-    wide = rows.pivot(on="metric", index=index, values="value").with_columns(baseline=is_baseline)
+    wide = rows.pivot(on="metric", index=index, values="value").with_columns(baseline=is_baseline, other=is_other)
     lines = [f"{'generator':<44} {'fakes':>5} {'reals':>5} {'AP':>6} {'acc':>6}"]
-    for row in wide.sort("slice_kind", "baseline", "slice", "run_id").iter_rows(named=True):
-        mean = row["run_id"] if row["baseline"] else "mean over generators"
+    for row in wide.sort("slice_kind", "baseline", "other", "slice", "run_id").iter_rows(named=True):
+        whose = f"mean of run {row['run_id'][:8]}" if row["other"] else "mean over generators"
+        mean = row["run_id"] if row["baseline"] else whose
         name = row["slice"] if row["slice_kind"] == "generator" else mean
         ap, accuracy = _figure(row.get("average_precision")), _figure(row.get("accuracy"))
         lines.append(f"{name:<44} {row['n_fake']:>5} {row['n_real']:>5} {ap:>6} {accuracy:>6}")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import comparing, detector_charts, filters, page
+from explorer import comparing, detector_charts, filters, page, tracked
 from explorer.compare_columns import A_PAGE, FLIPPED, GENERATORS, METRICS, MOST
 from explorer.query import query
 
@@ -13,18 +13,21 @@ st.caption("Two detectors on the same images.")
 page.need(lake, schemas.EVALUATIONS)
 judged = comparing.shared(lake)
 if not judged:
-    page.empty("No two detectors were judged on the same images yet: `forensics evaluate` judges one.")
+    page.empty(
+        "No two detectors were judged on the same images yet. `forensics train --training_set NAME --detector "
+        "linear_srm` trains another one in seconds, `forensics evaluate --training_set NAME` judges the newest."
+    )
     st.stop()
 
 names = {" · ".join(key) if key[1] != "none" else key[0]: key for key in judged}
 with st.container(horizontal=True):
-    label = filters.choice("Images", list(names), "images") or next(iter(names))
+    label = filters.always("Images", list(names), "images")
 collection, transform = names[label]
 runs = judged[collection, transform]
 left, right = st.columns(2)
-a = filters.choice("Detector A", runs, "a", place=left) or runs[0]
+a = filters.always("Detector A", runs, "a", place=left, name=tracked.title)
 rest = [run for run in runs if run != a]
-b = filters.choice("Detector B", rest, "b", place=right) or rest[0]
+b = filters.always("Detector B", rest, "b", place=right, name=tracked.title)
 pools = page.rows(
     lake,
     query(
@@ -34,7 +37,7 @@ pools = page.rows(
     ),
 )["pool"].to_list()  # fmt: skip
 with st.container(horizontal=True):
-    pool = filters.choice("Judged against", pools, "pool") or pools[0]
+    pool = filters.always("Judged against", pools, "pool")
     metric_name = filters.one_of("Metric", {name: name for name in METRICS}, "metric")
 metric = METRICS[metric_name]
 
@@ -50,7 +53,7 @@ with st.grid(4, min_column_width=170):
     else:
         st.metric("Mean over generators, A", f"{mean['a']:.3f}", border=True)
         st.metric("Mean over generators, B", f"{mean['b']:.3f}", f"{mean['difference']:+.3f}", border=True)
-    st.metric("Images with another verdict", f"{flips:,}", border=True, help="each detector by its own threshold")
+    st.metric("Flipped verdicts", f"{flips:,}", border=True, help="each detector by its own threshold")
 
 st.subheader(f"{metric_name} by generator")
 asked = comparing.differences(a, b, collection, transform, pool, metric)

@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import diversity, diversity_charts, filters, page, training_sets
+from explorer import diversity, diversity_charts, filters, naming, page, training_sets
 from explorer.diversity_sections import MEASURES, NUMBER, show_map, show_numbers
 
 lake = page.look(
@@ -26,7 +26,8 @@ if section == "Kinds":
         st.caption(
             "Vendi scores of embeddings, and how far generators' fingerprints lie apart beside their own spread."
         )
-        page.table(measures, MEASURES, "spread", made_by=[asked_measures])
+        words = pl.col("measure").map_elements(naming.title_of, pl.String).alias("words")
+        page.table(measures.with_columns(words), MEASURES, "spread", made_by=[asked_measures])
 elif section == "Lineage":
     asked_lineage = diversity.lineage()
     made = page.rows(lake, asked_lineage)
@@ -45,7 +46,10 @@ elif section == "Map":
     show_map(lake)
 elif section == "Fingerprints":
     makers = page.rows(lake, diversity.makers())["name"].to_list()
-    chosen = filters.several("Generators and sources of reals", makers, "makers") or makers[:4]
+    chosen = (
+        filters.several("Generators and sources of reals", makers, "makers", otherwise="the first four")
+        or makers[:4]
+    )
     asked_spectra = diversity.spectra(tuple(chosen))
     curves = page.rows(lake, asked_spectra)
     if curves.is_empty():
@@ -60,7 +64,7 @@ elif section == "Coverage":
     if not builds:
         page.empty("No set was built yet: `forensics build-training-set` builds one.")
     else:
-        label = filters.choice("Training set", builds, "set") or builds[0]
+        label = filters.always("Training set", builds, "set")
         rows = page.ask(diversity.coverage, lake, label)
         st.caption("How much of what may be sampled the fakes of the training split cover.")
         page.draw(diversity_charts.coverage(rows), "share of the eligible catalogue that the training set covers")

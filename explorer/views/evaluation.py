@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, evaluation_parts, evaluations, gallery, page
+from explorer import charts, evaluation_parts, evaluations, gallery, page, tracked
 
 NUMBER = st.column_config.NumberColumn
 GENERATORS: dict[str, Any] = {
@@ -29,6 +29,7 @@ if judged.is_empty():
     st.stop()
 
 key = evaluation_parts.choose(judged)
+tracked.show(key.run_id)
 evaluation_parts.show_figures(lake, key)
 evaluation_parts.show_runs(lake, key)
 evaluation_parts.show_heat_map(lake, key)

@@ -11,15 +11,16 @@ lake = page.look(
     schemas.EXPERIMENT_IMAGES, schemas.IMAGES,
 )  # fmt: skip
 st.title("Experiments")
-page.need(lake, schemas.EXPERIMENTS)
 known = page.rows(lake, experiments.names())
 if known.is_empty():
     page.empty(
-        "No experiment has a finished cell yet: `forensics experiment --config conf/experiments/….yaml` runs one."
+        "No experiment has a finished cell in this lake yet. `forensics experiment` runs one by a file of "
+        "conf/experiments; `make experiments-smoke` makes a small lake with one in about 4 minutes, which "
+        "`forensics explore --root lake-toy-smoke` shows."
     )
     st.stop()
 
-name = filters.choice("Experiment", known["experiment"].to_list(), "experiment") or known["experiment"][0]
+name = filters.always("Experiment", known["experiment"].to_list(), "experiment")
 told = known.filter(experiment=name).row(0, named=True)
 st.caption(
     f"{told['cells']:,} cells, {told['seeds']} seeds, {told['detectors']} detectors; the last cell ended "
@@ -33,12 +34,10 @@ for row in effects.filter("is_headline").iter_rows(named=True):
 offered = page.rows(lake, experiments.detectors(name))
 everyone = offered["detector"].unique(maintain_order=True).to_list()
 with st.container(horizontal=True):
-    test = (
-        filters.choice("Test", offered["test"].unique(maintain_order=True).to_list(), "test") or offered["test"][0]
-    )
+    test = filters.always("Test", offered["test"].unique(maintain_order=True).to_list(), "test")
     metric_name = filters.one_of("Metric", {name: name for name in experiments.METRICS}, "metric")
     scale = filters.one_of("Axis", {"Logarithmic": True, "Linear": False}, "axis")
-detectors = filters.several("Detectors", everyone, "detectors") or everyone[:1]
+detectors = filters.several("Detectors", everyone, "detectors", otherwise=everyone[0]) or everyone[:1]
 asked_points = experiments.points(name, test, experiments.METRICS[metric_name], tuple(detectors))
 points = page.rows(lake, asked_points)
 if points.drop_nulls("value").is_empty():

@@ -10,7 +10,7 @@ from explorer.questions import generators
 
 number = st.column_config.NumberColumn
 COLUMNS: dict[str, Any] = {
-    "generator_id": st.column_config.TextColumn("Generator", width="large"),
+    "generator_id": st.column_config.TextColumn("Generator", width=230),
     "family": "Family",
     "architecture": "Architecture",
     "images": number("Images", format="localized"),

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import filters, gallery, page
+from explorer import filters, gallery, naming, page
 from explorer.questions import images
 from explorer.questions.images import FACETS, ImageFilter
 
@@ -21,7 +21,7 @@ def facet(column: str, place: Any) -> str | None:
     """Offer the values of a column, with how many images of the whole lake have each."""
     known = every.filter(facet=column)
     values, counts = known["value"].to_list(), dict(known.select("value", "n").iter_rows())
-    return filters.choice(page.title_of(column), values, column, counts, place)
+    return filters.choice(naming.title_of(column), values, column, counts, place)
 
 
 top = st.columns([5, 6], vertical_alignment="bottom")
@@ -71,6 +71,8 @@ if among.open:
         with st.grid(4, min_column_width=230, gap="medium"):
             for column in (name for name in FACETS if name in found["facet"]):
                 with st.container():
-                    page.bars(page.title_of(column), found.filter(facet=column).rename({"n": "images"}), "images")
+                    page.bars(
+                        naming.title_of(column), found.filter(facet=column).rename({"n": "images"}), "images"
+                    )
         page.queries(images.facets(asked))
 page.queries(images.count(asked), listing)

@@ -5,13 +5,13 @@ from typing import Any
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import catalogue, charts, filters, page
+from explorer import catalogue, charts, filters, naming, page
 from explorer.questions import models
 from explorer.questions.models import ModelFilter
 
 number = st.column_config.NumberColumn
 COLUMNS: dict[str, Any] = {
-    "model_id": st.column_config.TextColumn("Model", width="large"),
+    "model_id": st.column_config.TextColumn("Model", width=230),
     "family": "Family",
     "eligible": st.column_config.CheckboxColumn("Eligible", width="small"),
     "reason": "Why not",
@@ -38,7 +38,7 @@ known = page.rows(lake, models.values())
 def facet(column: str, place: Any) -> str | None:
     rows = known.filter(facet=column)
     counts = dict(rows.select("value", "n").iter_rows())
-    return filters.choice(page.title_of(column), rows["value"].to_list(), column, counts, place)
+    return filters.choice(naming.title_of(column), rows["value"].to_list(), column, counts, place)
 
 
 top = st.columns([3, 3, 4], vertical_alignment="bottom")
@@ -47,7 +47,7 @@ eligible = filters.one_of("Eligibility", STATES, "eligibility", top[1])
 order = filters.one_of("Order", {name: name for name in list(models.ORDERS)[:3]}, "order", top[2])
 cells = st.columns(4, vertical_alignment="bottom")
 chosen = {name: facet(name, cells[n]) for n, name in enumerate(("family", "reason", "licence"))}
-gone = filters.switch("With models that are gone", "gone", "models that the Hub no longer lists", cells[3])
+gone = filters.switch("Also those gone", "gone", "models that the Hub no longer lists", cells[3])
 root = filters.named("root")
 
 asked = ModelFilter(words, eligible, **chosen, root=root, gone=gone)

@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, flow, gallery, page
+from explorer import charts, flow, gallery, naming, page
 from explorer.questions import images
 from explorer.questions import lake as questions
 from explorer.questions.images import ImageFilter
@@ -67,9 +67,10 @@ with right:
         page.empty("Not counted yet: `forensics summarise` writes the counts.")
     for row in spread.iter_rows(named=True):
         if row["values"]:
+            title, values = page.plain(naming.title_of(row["dimension"])), naming.count(row["values"], "value")
             st.markdown(
-                f"**{page.plain(page.title_of(row['dimension']))}**: {row['values']:,} values, as diverse as "
-                f"**{row['effective_number']:.1f}** equally common ones ({row['entropy_bits']:.2f} bits)"
+                f"**{title}**: {values}, as diverse as **{row['effective_number']:.1f}** equally common "
+                f"ones ({row['entropy_bits']:.2f} bits)"
             )
     page.link("health", "What was refused, and what it cost", icon="monitor_heart")
 

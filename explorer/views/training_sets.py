@@ -31,11 +31,12 @@ if builds.is_empty():
     )
     st.stop()
 
-label = filters.choice("Set and version", builds["label"].to_list(), "set") or builds["label"][0]
+label = filters.always("Set and version", builds["label"].to_list(), "set")
 build = builds.filter(label=label).row(0, named=True)
 versions = builds.filter(name=build["name"]).height
+which = "the only version" if versions == 1 else f"one of {versions} versions"
 st.caption(
-    f"Built {build['created_at']:%Y-%m-%d %H:%M} UTC, one of {versions} version{'s' if versions > 1 else ''} of "
+    f"Built {build['created_at']:%Y-%m-%d %H:%M} UTC, {which} of "
     f"{page.plain(build['name'])}. Make it again, with the same ids whatever came since:"
 )
 st.code(f"forensics build-training-set --again {label}", language="bash", wrap_lines=True)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from etl.images.sources.entry import SUFFIXES
 from etl.lake import schemas
-from explorer import filters, gallery, page, trials
+from explorer import filters, gallery, page, tracked, trials
 from explorer.query import query
 
 ID = re.compile("[0-9a-f]{64}")
@@ -33,7 +33,10 @@ with left:
     )
     st.caption("It is decoded in a process of its own, judged, and forgotten: nothing is written into the lake.")
 with right:
-    chosen = filters.several("Detectors", detectors, "runs") or detectors[:1]
+    chosen = (
+        filters.several("Detectors", detectors, "runs", otherwise=tracked.title(detectors[0]), name=tracked.title)
+        or detectors[:1]
+    )
     point = filters.one_of("Called fake above", trials.POINTS, "point")
     image_id = filters.named("image")
 

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/explorer_screenshots.py --root lake --to pictures [--pages images,models --widths 1280]
 
-Needs Chromium, as the browser tests do. `--readme` writes the README's picture, .github/explorer.png.
+Needs Chromium, as the browser tests do. `--whole` shows each page down to its end, `--readme` writes the README's
+picture, .github/explorer.png.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from etl.lake import schemas, snapshot
 from explorer.pages import places
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+LENGTH = "document.querySelector('[data-testid=stMain]').scrollHeight"
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--pages", default="")
     parser.add_argument("--widths", default="1280,390")
     parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--whole", action="store_true")
     parser.add_argument("--readme", action="store_true")
     settings = parser.parse_args()
     settings.to.mkdir(parents=True, exist_ok=True)
@@ -47,7 +50,11 @@ def main() -> None:
                 viewport={"width": width, "height": height}, color_scheme="dark" if settings.dark else "light"
             )
             for name, path in addresses.items():
+                tab.set_viewport_size({"width": width, "height": height})
                 open_page(tab, f"{url}/{path}")
+                if settings.whole:
+                    tab.set_viewport_size({"width": width, "height": min(tab.evaluate(LENGTH), 12_000)})
+                    tab.wait_for_timeout(1500)
                 theme = "-dark" if settings.dark else ""
                 target = settings.to / f"{name}-{width}{theme}.png"
                 tab.screenshot(path=target)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from etl.errors import LakeMissing, VersionGone
 from etl.lake import schemas, snapshot
-from explorer import database, page, picker, reading
+from explorer import database, downloads, picker, reading
 from explorer.query import among, at_least, equals, holds, query
 
 HOSTILE = [
@@ -164,7 +164,7 @@ def test_a_time_and_versions_are_read_from_the_address():
 
 def test_a_csv_holds_lists_as_text_no_bytes_and_no_formula():
     rows = pl.DataFrame({"a": ["=1+1", "b"], "n": [[1], [2]], "x": [b"1", b"2"]})
-    assert page.shown_as_text(rows).write_csv() == "a,n\n'=1+1,[1]\nb,[2]\n"
+    assert downloads.csv(rows) == b"a,n\n'=1+1,[1]\nb,[2]\n"
 
 
 def a_page_with_filters() -> None:

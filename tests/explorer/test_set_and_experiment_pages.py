@@ -161,8 +161,8 @@ def test_a_set_is_shown_with_what_crosses_its_splits(monkeypatch, judged_lake):
     app = opened(monkeypatch, judged_lake, "training_sets")
     assert not app.exception and not app.warning
     told = metrics(app)
-    assert told["Generators in several splits"] == "1" and told["Families in several splits"] == "1"
-    assert told["Duplicate clusters in several splits"] == "–", "they were not looked for"
+    assert told["Generators"] == "1" and told["Families"] == "1"
+    assert told["Duplicate clusters"] == "–", "they were not looked for"
     assert "forensics build-training-set --again mine@1" in [code.value for code in app.code]
 
 
@@ -197,7 +197,7 @@ def test_two_detectors_are_compared_by_generator_and_by_image(monkeypatch, judge
     assert not app.exception and not app.warning
     told = metrics(app)
     assert told["Mean over generators, A"] == "0.600" and told["Mean over generators, B"] == "0.900"
-    assert told["Images with another verdict"] == "3"
+    assert told["Flipped verdicts"] == "3"
 
 
 def test_flipped_images_are_those_that_the_predictions_tell(judged_lake):

@@ -180,6 +180,8 @@ def test_the_demos_table_shows_generators_their_mean_and_the_baselines(evaluated
     names = [line[:44].strip() for line in results(str(alone))]
     means = ["mean over generators", "baseline:chance", "baseline:metadata:demo@1"]
     assert names == ["generator", "gen/0", "gen/1", *means]
+    names = [line[:44].strip() for line in results(str(root))]
+    assert len(names) == 7 and names[3] == "mean over generators" and names[4].startswith("mean of run ")
 
 
 def test_an_unknown_degradation_is_refused_by_name(evaluated):

@@ -55,6 +55,8 @@ def test_a_run_holds_curves_settings_origins_and_the_detector(lake_root):
     assert json.loads(run.data.tags["table_versions"]) == {"images": 3}
     assert {"run_key", "rows_version", "config_hash", "training_set_id_checksum"} <= run.data.tags.keys()
     assert {"python", "torch", "petastorm"} <= json.loads(run.data.tags["versions"]).keys()
+    page = f"http://127.0.0.1:8501/evaluation?run={trained.run_id}"
+    assert run.data.tags["explorer"] == page and f"({page})" in run.data.tags["mlflow.note.content"]
     steps = client(lake_root).get_metric_history(trained.run_id, "train_loss")
     assert [point.step for point in steps] == [1, 2, 3, 4, 5, 6]
     for curve in ("val_loss", "val_accuracy", "val_average_precision"):
@@ -65,6 +67,13 @@ def test_a_run_holds_curves_settings_origins_and_the_detector(lake_root):
     assert tracker.artifact(found, artifacts.MODEL).is_relative_to(lake_root / "mlartifacts")
     assert "torch==" in tracker.artifact(found, "requirements.txt").read_text()
     assert not list((lake_root / ".training").iterdir())
+
+
+def test_a_run_that_somebody_described_keeps_their_words(lake_root):
+    tracker = Tracker(str(lake_root))
+    started = tracker.start("detectors", "described", {"mlflow.note.content": "the good one"}, {})
+    tracker.link(started, "http://127.0.0.1:8501/evaluation")
+    assert tracker.run(started.run_id).tags["mlflow.note.content"] == "the good one"
 
 
 def test_the_detector_is_registered_with_a_signature_and_served_without_pickle(lake_root, rows):

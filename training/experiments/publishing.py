@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl.addresses import in_explorer
 from etl.config import as_dict
 from etl.durable import write
 from training import environment
@@ -80,6 +81,7 @@ def publish(plan: Plan, outcome: Outcome, ran_anything: bool) -> None:
         for key, name, params, history in _children(plan, outcome):
             if key not in known:
                 child = tracker.start_child(run, name, {"run_key": key}, params)
+                tracker.link(child, _address(plan))
                 tracker.log(child, history)
                 tracker.end(child, "FINISHED")
         tracker.tag(run, {_tag(row["effect"], row["detector"]): row["verdict"] for row in outcome.effects})
@@ -112,7 +114,13 @@ def _parent(tracker: "Tracker", plan: Plan) -> "Run":
         "primary": design.primary,
         "seeds": design.seeds,
     }
-    return tracker.start("experiments", plan.settings.name, tags, params)
+    started = tracker.start("experiments", plan.settings.name, tags, params)
+    tracker.link(started, _address(plan))
+    return started
+
+
+def _address(plan: Plan) -> str:
+    return in_explorer("experiments", experiment=plan.settings.name)
 
 
 def _children(plan: Plan, outcome: Outcome) -> Iterator[tuple[str, str, dict[str, object], list[Measurement]]]:
