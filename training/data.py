@@ -48,6 +48,8 @@ class Loading:
     deadline_seconds: float = 300.0
     equal_steps: bool = False
     """Whether all ranks take equally many batches, as processes that train together must"""
+    cache_bytes: int = 0
+    """What is kept on this machine of row groups in an object store, to read them again in the next epoch"""
 
 
 def batches(
@@ -155,7 +157,8 @@ class _Epoch(IterableDataset):
         if not groups:
             return
         try:
-            with PlannedReader([self.split.groups[number] for number in groups]) as reader:
+            planned = [self.split.groups[number] for number in groups]
+            with PlannedReader(planned, cache_bytes=self.loading.cache_bytes) as reader:
                 yield from zip(groups, reader, strict=True)
         except (OSError, pa.ArrowException, KeyError) as error:
             raise TableDamaged(

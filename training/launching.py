@@ -1,8 +1,10 @@
 """Starting several processes that train one detector: by torchrun on this machine, or as tasks of Spark."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from etl.config import as_dict
@@ -20,8 +22,8 @@ def is_launched() -> bool:
 def launch(settings: TrainSettings) -> None:
     """Run the job of the same settings in --processes processes, and wait for them.
 
-    On Spark every task runs the job's file: the lake must lie where all nodes see it, and the session must have a
-    slot a process. Raises ProcessesFailed; each process says its own error.
+    On Spark every task does what the job does: the lake must lie where all nodes see it, and the session must have
+    a slot a process. Raises ProcessesFailed; each process says its own error.
     """
     words = [f"--{key}={_word(value)}" for key, value in as_dict(settings).items() if value is not None]
     if settings.launcher == "spark":
@@ -41,15 +43,44 @@ def _by_spark(settings: TrainSettings, words: list[str]) -> None:
 
     from etl.lake.session import session
 
-    with session("train", f"local[{settings.processes}]", settings.root):
+    with session("train", f"local[{settings.processes}]", settings.root) as spark:
+        archives = [Path(file).name for file in spark.conf.get("spark.submit.pyFiles", "").split(",") if file]
         on_cuda = settings.device != "cpu" and torch.cuda.is_available()
         distributor = TorchDistributor(settings.processes, local_mode=False, use_gpu=on_cuda)
         os.environ.update(_environment())
         try:
-            distributor.run(str(JOB), *words)
+            distributor.run(_task(), archives, words)
         except Exception as error:  # Spark's, whatever a task died of
-            cause = " ".join(str(error).split())[:300]
-            raise ProcessesFailed(f"one of {settings.processes} tasks failed ({cause})") from None
+            raise ProcessesFailed(
+                f"one of {settings.processes} tasks failed ({_cause(str(error))}); the same command goes on from "
+                "the last checkpoint"
+            ) from None
+
+
+def _task() -> Callable[[list[str], list[str]], None]:
+    """Return what each task runs: a function within one, which travels whole to nodes without the project."""
+
+    def train(archives: list[str], words: list[str]) -> None:
+        import os
+        import sys
+
+        # torchrun's process is a new one: unlike Spark's it does not know what --py-files brought.
+        here = [os.path.abspath(archive) for archive in archives if os.path.exists(archive)]
+        sys.path[:0] = here
+        os.environ["PYTHONPATH"] = os.pathsep.join([*here, os.environ.get("PYTHONPATH", "")])
+        from etl.command import run
+        from training.jobs.train import main
+
+        if code := run(main, words):
+            sys.exit(code)
+
+    return train
+
+
+def _cause(text: str) -> str:
+    """Return our own error's line where a process said one, else the begin of Spark's words."""
+    ours = re.findall(r"^.*?\berror: (.+)$", text, re.MULTILINE)
+    return ours[-1][:300] if ours else " ".join(text.split())[:300]
 
 
 def _environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow  # (before torch, which Petastorm may load: loaded after it, Arrow has crashed)
+import pyarrow.parquet
 from petastorm.arrow_reader_worker import ArrowReaderWorker
 from petastorm.fs_utils import FilesystemResolver
 from petastorm.reader import Reader
@@ -18,6 +19,7 @@ from petastorm.workers_pool.dummy_pool import DummyPool
 from petastorm.workers_pool.ventilator import Ventilator
 
 from etl.lake import storage
+from training.row_group_cache import RowGroupCache
 from training.splits import RowGroup, is_on_disk, local_path
 
 # Petastorm uses what pyarrow 14, the newest that it works with, deprecates.
@@ -31,17 +33,24 @@ COLUMNS = ("image_id", "bytes", "format", "width", "height", "label", "split")
 
 
 class PlannedReader(Reader):
-    """A Petastorm reader of exactly the given row groups, in their order, in the calling thread."""
+    """A Petastorm reader of exactly the given row groups, in their order, in the calling thread.
 
-    def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS):
+    Those of an object store are kept on this machine, up to `cache_bytes`.
+    """
+
+    def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS, cache_bytes: int = 0):
         files = sorted({group.file for group in groups})
+        kept = None
+        if cache_bytes and not is_on_disk(files[0]):
+            kept = RowGroupCache([local_path(file) for file in files], cache_bytes)
         self._planned = [(local_path(group.file), group.number) for group in groups]
         super().__init__(
             _file_system(files[0]),
             [local_path(file) for file in files],
             schema_fields=[f"^{column}$" for column in columns],
             reader_pool=DummyPool(),
-            worker_class=ArrowReaderWorker,
+            worker_class=_KeepingWorker if kept else ArrowReaderWorker,
+            cache=kept,
             is_batched_reader=True,
             shuffle_row_groups=False,
             num_epochs=1,
@@ -71,6 +80,19 @@ def _file_system(file: str) -> Any:
     from pyarrow.filesystem import S3FSWrapper
 
     return S3FSWrapper(storage.file_system())
+
+
+class _KeepingWorker(ArrowReaderWorker):
+    """Petastorm's worker, which opens no file of a row group that is kept on this machine."""
+
+    def process(self, piece_index: int, worker_predicate: None, shuffle_row_drop_partition: Any) -> None:
+        piece = self._split_pieces[piece_index]
+
+        def read() -> pyarrow.Table:
+            with self._filesystem.open(piece.path) as source:
+                return self._load_rows(pyarrow.parquet.ParquetFile(source), piece, shuffle_row_drop_partition)
+
+        self.publish_func(self._local_cache.get(piece.path, piece.row_group, read))
 
 
 class _AllAtOnce(Ventilator):

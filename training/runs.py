@@ -29,7 +29,10 @@ from training.world import ALONE, World
 
 CHECKPOINT = "checkpoint.safetensors"
 ARTIFACTS = "artifacts"
-_NO_INFLUENCE = ("root", "version", "experiment", "deadline_seconds", "checkpoint_steps", "launcher", "register")
+_NO_INFLUENCE = (
+    *("root", "version", "experiment", "deadline_seconds", "checkpoint_steps", "launcher", "register"),
+    "cache_gb",
+)
 """Settings that do not change what a run computes; the training set's version enters its key by itself."""
 
 
@@ -141,6 +144,7 @@ def _fit(
         rank=world.rank,
         world=world.size,
         deadline_seconds=settings.deadline_seconds,
+        cache_bytes=int(settings.cache_gb * 1e9),
     )
 
     def training_batches(epoch: int, first: int) -> Iterator[Batch]:

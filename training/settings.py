@@ -65,6 +65,8 @@ class TrainSettings:
     """name under which MLflow registers the detector; by default that of its training set, a dash, its own"""
     deadline_seconds: float = 300.0
     """Longest wait for one batch before the loader counts as stalled"""
+    cache_gb: float = 20.0
+    """of a lake in an object store, how much of the training set is kept on this machine after it was read once"""
 
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
@@ -87,6 +89,7 @@ class TrainSettings:
             "seed must be 0 or more": self.seed >= 0,
             "workers must be 0 or more": self.workers >= 0,
             "deadline_seconds must be above 0": self.deadline_seconds > 0,
+            "cache_gb must be 0 or more": self.cache_gb >= 0,
         }
         return [problem for problem, holds in rules.items() if not holds]
 

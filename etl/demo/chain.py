@@ -1,21 +1,32 @@
 """The demo's stages in their order, each a verb with its arguments, and the table of results at the end."""
 
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import polars as pl
 
+from etl import durable
 from etl.demo.settings import DemoSettings
 from etl.lake import snapshot
 from etl.lake.schemas import EVALUATIONS, IMAGES, MODELS, PREDICTIONS, Table, training_rows
 
-PHOTOS = Path(__file__).parent / "photos"
 TRAINING_SET = "demo"
 COUNTED: tuple[Table, ...] = (MODELS, IMAGES, training_rows(TRAINING_SET), PREDICTIONS)
 """Tables to which a second demo must add nothing."""
 
 
-def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[str]]]:
+def photos_folder(spare: Path) -> Path:
+    """Return the photographs' folder; where the project is a zip, as for spark-submit, unpack them to `spare`."""
+    shipped = resources.files("etl.demo") / "photos"
+    if isinstance(shipped, Path):
+        return shipped
+    for file in shipped.iterdir():
+        durable.write(spare / file.name, file.read_bytes())
+    return spare
+
+
+def stages(settings: DemoSettings, endpoint: str, photos: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield (verb, arguments) of each stage, once the demo Hub is up at `endpoint`."""
 
     def arguments(**keys: object) -> list[str]:
@@ -24,10 +35,11 @@ def stages(settings: DemoSettings, endpoint: str) -> Iterator[tuple[str, list[st
     root = arguments(root=settings.root)
     yield "crawl", root + arguments(endpoint=endpoint)
     yield "catalogue", root
-    photos = arguments(path=PHOTOS, table=PHOTOS / "photos.csv", collection="photos", limit=settings.photos)
-    yield "ingest", root + photos
+    taken = arguments(path=photos, table=photos / "photos.csv", collection="photos", limit=settings.photos)
+    yield "ingest", root + taken
     # The demo Hub's models are tiny: two steps at 64 pixels show every code path in a fraction of a second.
     sampling = arguments(plan="demo", images_per_generator=settings.images_per_generator, steps=2, size=64)
+    sampling += arguments(driver=settings.driver)
     yield "generate", root + arguments(endpoint=endpoint) + sampling
     yield "ingest", root + arguments(source="generated")
     yield "describe", root

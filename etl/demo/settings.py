@@ -18,6 +18,9 @@ class DemoSettings:
     master: str = "local[2]"
     """Spark master of the one session that all stages share"""
 
+    driver: str = "pool"
+    """what samples the models: pool, processes of this machine, or spark, tasks of the session"""
+
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
         found = []
@@ -25,4 +28,6 @@ class DemoSettings:
             found.append("--images_per_generator and --epochs must be at least 1")
         if not 12 <= self.photos <= 150:
             found.append("--photos must lie in 12 … 150")
+        if self.driver not in ("pool", "spark"):
+            found.append("--driver must be pool or spark")
         return found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from etl.cli import job
 from etl.command import run
 from etl.config import parse
-from etl.demo.chain import results, row_counts, stages
+from etl.demo.chain import photos_folder, results, row_counts, stages
 from etl.demo.hub import DemoHub
 from etl.demo.settings import DemoSettings
 from etl.errors import FINISHED_WITH_REJECTS, OK
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         DemoHub(hubs / "demo-hub") as hub,
         session("demo", settings.master, settings.root),
     ):
-        for verb, arguments in stages(settings, hub.endpoint):
+        for verb, arguments in stages(settings, hub.endpoint, photos_folder(hubs / "demo-photos")):
             # The demo Hub holds hostile models on purpose: stages that finish with rejects are as they should be.
             code = job(verb)(arguments)
             if code not in (OK, FINISHED_WITH_REJECTS):

@@ -72,8 +72,12 @@ def workplace(root: str) -> Path:
     """
     if is_local(root):
         return Path(root).resolve()
-    base = os.environ.get(WORK_VARIABLE) or Path.home() / ".cache" / "forensics"
-    return Path(base).resolve() / hashlib.sha256(normal(root).encode()).hexdigest()[:16]
+    return machine_folder() / hashlib.sha256(normal(root).encode()).hexdigest()[:16]
+
+
+def machine_folder() -> Path:
+    """Return the folder of this machine for what commands may lose at any time, whatever their lake."""
+    return Path(os.environ.get(WORK_VARIABLE) or Path.home() / ".cache" / "forensics").resolve()
 
 
 def require(root: str) -> None:

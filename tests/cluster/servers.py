@@ -1,7 +1,8 @@
-"""The object store of the tests, a process of its own on the loopback."""
+"""The servers of the tests, processes of their own on the loopback: object store, Spark, PostgreSQL, MLflow."""
 
 import contextlib
 import os
+import pwd
 import secrets
 import shutil
 import socket
@@ -11,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyspark
 import pytest
 
-from tests.flow.commands import clean_environment
+from tests.flow.commands import BIN, clean_environment
 
 BUCKET = "lake"
 
@@ -104,3 +106,95 @@ def object_store(folder: Path) -> Iterator[tuple[Server, dict[str, str]]]:
         )
     finally:
         server.end()
+
+
+@dataclass
+class SparkCluster:
+    """A standalone master and its workers, of one core each."""
+
+    master: Server
+    workers: list[Server]
+
+    @property
+    def address(self) -> str:
+        return f"spark://127.0.0.1:{self.master.port}"
+
+
+@contextlib.contextmanager
+def spark_cluster(folder: Path, environment: dict[str, str], workers: int = 2) -> Iterator[SparkCluster]:
+    """Run Spark from pyspark's own jars; `environment` is what the executors find, such as the store's keys."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    own = clean_environment(
+        SPARK_HOME=str(Path(pyspark.__file__).parent),
+        SPARK_LOCAL_IP="127.0.0.1",
+        SPARK_NO_DAEMONIZE="1",
+        SPARK_WORKER_DIR=str(folder / "work"),
+        SPARK_LOCAL_DIRS=str(folder / "local"),
+        SPARK_DAEMON_MEMORY="512m",
+        **environment,
+    )
+    spark_class = str(BIN / "spark-class")
+    package = "org.apache.spark.deploy"
+    master = [spark_class, f"{package}.master.Master", "--host", "127.0.0.1", "--port", str(port)]
+    cluster = SparkCluster(Server([*master, "--webui-port", "0"], own, folder, "master", port).start(), [])
+    try:
+        for number in range(workers):
+            worker = [spark_class, f"{package}.worker.Worker", "--host", "127.0.0.1", "--webui-port", "0"]
+            worker += ["--cores", "1", "--memory", "3g", cluster.address]
+            cluster.workers.append(Server(worker, own, folder, f"worker{number}", free_port()))
+            cluster.workers[-1].command[4:4] = ["--port", str(cluster.workers[-1].port)]
+            cluster.workers[-1].start()
+        yield cluster
+    finally:
+        for server in [*cluster.workers, cluster.master]:
+            server.end()
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run Debian's PostgreSQL with a database of its own; yield its address. Skips where it is missing."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("there is no PostgreSQL: `.ci/setup --cluster` installs it")
+    bin_, port, password = found[-1].parent, free_port(), secrets.token_hex(12)
+    user = "postgres" if os.geteuid() == 0 else None  # it does not run as root
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "password").write_text(password)
+    if user:
+        _give(folder, user)
+    as_user = {"user": user, "extra_groups": []} if user else {}
+    make = [bin_ / "initdb", "-D", folder / "data", "-U", "mlflow", "-A", "scram-sha-256", "-N"]
+    subprocess.run(
+        [*make, f"--pwfile={folder / 'password'}"], check=True, capture_output=True, cwd=folder, **as_user
+    )
+    options = ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+    command = [str(bin_ / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
+    server = Server(command, clean_environment(), folder, "postgresql", port, user).start()
+    try:
+        yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/postgres"
+    finally:
+        server.end()
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path, root: str, environment: dict[str, str]) -> Iterator[Server]:
+    """Run `forensics mlflow` over a lake, for clients that know its address alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [str(BIN / "forensics"), "mlflow", "--root", root, "--port", str(port)]
+    server = Server(command, clean_environment(**environment), folder, "mlflow", port).start()
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def _give(folder: Path, user: str) -> None:
+    """Let a user of this machine write to a folder, and pass through those above it."""
+    owner = pwd.getpwnam(user)
+    for path in (folder, folder / "password"):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o011 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
