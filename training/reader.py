@@ -90,7 +90,8 @@ class _KeepingWorker(ArrowReaderWorker):
 
         def read() -> pyarrow.Table:
             with self._filesystem.open(piece.path) as source:
-                return self._load_rows(pyarrow.parquet.ParquetFile(source), piece, shuffle_row_drop_partition)
+                parquet = pyarrow.parquet.ParquetFile(source)
+                return parquet.read_row_group(piece.row_group, columns=list(self._schema.fields))
 
         self.publish_func(self._local_cache.get(piece.path, piece.row_group, read))
 

@@ -81,7 +81,7 @@ def require_sound(root: str, table: Table, version: int) -> None:
 
 def _row_groups(file: str, split: str) -> Iterator[RowGroup]:
     """Yield the row groups of a file that hold rows of the split, told by the footer where it can tell."""
-    with _opened(file) as parquet:
+    with opened(file) as parquet:
         column = parquet.schema_arrow.get_field_index("split")
         for index in range(parquet.num_row_groups):
             group = parquet.metadata.row_group(index)
@@ -98,15 +98,15 @@ def _row_groups(file: str, split: str) -> Iterator[RowGroup]:
 
 
 @contextlib.contextmanager
-def _opened(file: str) -> Iterator[pq.ParquetFile]:
+def opened(file: str) -> Iterator[pq.ParquetFile]:
     """Open a file of the table. Raises TableDamaged where it is missing or cannot be read."""
     try:
         with _source(file) as source:
             yield pq.ParquetFile(source)
     except (OSError, pa.ArrowException) as error:
         raise TableDamaged(
-            f"{local_path(file)} cannot be read ({' '.join(str(error).split())[:300]}); build the training set "
-            "again"
+            f"{local_path(file)} cannot be read ({' '.join(str(error).split())[:300]}); look at the disk or the "
+            "store, or build the training set again"
         ) from error
 
 

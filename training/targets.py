@@ -5,14 +5,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from etl.errors import NothingUsable
 from etl.lake import snapshot
 from etl.lake.schemas import COLLECTIONS, IMAGES, Table
 from training import sets
 from training.sets import TrainingSet
-from training.splits import local_path
+from training.splits import opened
 
 _SPLIT = re.compile(r"(?P<name>[^@/]+)@(?P<version>\d{1,9})/(?P<split>train|val|test)", re.ASCII)
 _DESCRIBED = ("image_id", "label", "generator_id", "real_source", "format")
@@ -89,8 +88,7 @@ def encoded(root: str, table: Table, version: int, ids: Collection[str]) -> Iter
     """Yield id and bytes of images, in the order of the files; a row group without any is skipped."""
     wanted = set(ids)
     for file in snapshot.live_files(root, table, version):
-        with open(local_path(file), "rb") as source:
-            parquet = pq.ParquetFile(source)
+        with opened(file) as parquet:
             for group in range(parquet.num_row_groups):
                 held = parquet.read_row_group(group, columns=["image_id"]).column(0).to_pylist()
                 if wanted.isdisjoint(held):
