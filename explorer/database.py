@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, DataType, StructType
 
 from etl.errors import TableDamaged, VersionGone
 from etl.lake.schemas import Table
-from etl.lake.storage import is_local
+from etl.lake.storage import file_system, is_local
 from explorer.query import Query
 from explorer.reading import Snapshot
 
@@ -47,8 +47,6 @@ def rows(lake: Snapshot, asked: Query) -> pl.DataFrame:
     cursor = _shared().cursor()
     try:
         cursor.execute(f"use {_schema_of(lake)}")
-        if not is_local(lake.root):
-            _register(cursor, lake)
         parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.parameters}
         return cursor.sql(asked.text, params=parameters or None).pl()
     except duckdb.IOException:
@@ -70,11 +68,8 @@ def locked(lake: Snapshot) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_SETTINGS)
     for statement in _SESSION:
         connection.execute(statement)
-    files: list[str] = []
-    if is_local(lake.root):
-        files = _create_views(connection, lake)
-    else:
-        _register(connection, lake)
+    _reach(connection, lake)
+    files = _create_views(connection, lake)
     paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     connection.execute(f"set allowed_paths = [{paths}]")
     connection.execute("set enable_external_access = false")
@@ -98,8 +93,8 @@ def _schema_of(lake: Snapshot) -> str:
             cursor = _shared().cursor()
             cursor.execute(f"create schema if not exists {name}")
             cursor.execute(f"use {name}")
-            if is_local(lake.root):
-                _create_views(cursor, lake)
+            _reach(_shared(), lake)
+            _create_views(cursor, lake)
             cursor.close()
             _schemas[lake] = name
             if len(_schemas) > _MOST_SNAPSHOTS:
@@ -124,10 +119,12 @@ def _create_views(connection: duckdb.DuckDBPyConnection, lake: Snapshot) -> list
     return files
 
 
-def _register(cursor: duckdb.DuckDBPyConnection, lake: Snapshot) -> None:
-    """Give a cursor the tables of an object store, which DuckDB cannot read itself, through Polars."""
-    for table in lake.tables:
-        cursor.register(table.name, lake.scan(table))
+def _reach(connection: duckdb.DuckDBPyConnection, lake: Snapshot) -> None:
+    """Let a database read the store in which a lake lies: its own extension for that would be a download."""
+    if not is_local(lake.root):
+        system = file_system()
+        if not connection.filesystem_is_registered(system.protocol[0]):
+            connection.register_filesystem(system)
 
 
 def _columns(table: Table, there: tuple[str, ...]) -> list[str]:

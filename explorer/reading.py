@@ -5,7 +5,8 @@ a stamp of its commit, since a table that is deleted and made anew begins at 0 o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from etl.errors import LakeMissing
 from etl.lake import schemas, snapshot
+from etl.lake.folder import folder
 from etl.lake.schemas import Table
 from etl.lake.storage import is_local
 
@@ -118,8 +120,7 @@ def take(
     Raises LakeMissing for a version that a table does not have, TableRefused and TableDamaged.
     """
     versions = []
-    for table in tables:
-        newest, stamp = newest_commit(root, table)
+    for table, (newest, stamp) in zip(tables, newest_commits(root, tables), strict=True):
         version = newest
         if newest is None:
             pass
@@ -133,20 +134,43 @@ def take(
     return Snapshot(root, tuple(versions))
 
 
+def newest_commits(root: str, tables: Sequence[Table]) -> list[tuple[int | None, str]]:
+    """Return `newest_commit` of every table; an object store is asked for some at once."""
+    if is_local(root):
+        return [newest_commit(root, table) for table in tables]
+    with ThreadPoolExecutor(max(1, min(8, len(tables)))) as pool:
+        return list(pool.map(lambda table: newest_commit(root, table), tables))
+
+
 def newest_commit(root: str, table: Table) -> tuple[int | None, str]:
     """Return the table's newest version and a stamp of it, or None where there is no table.
 
-    On local disk this is one listing of the log; what is wrong with the table shows when it is read.
+    This is one listing of the log; what is wrong with the table shows when it is read.
     """
     if not is_local(root):
-        there = snapshot.exists(root, table)
-        return (snapshot.current_version(root, table), "") if there else (None, "")
+        return _newest_in_store(root, table)
     log = Path(snapshot.address(root, table)) / "_delta_log"
     try:
         newest = max((path for path in log.iterdir() if _COMMIT.fullmatch(path.name)), default=None)
         return (None, "") if newest is None else (int(newest.stem), str(newest.stat().st_mtime_ns))
     except OSError:
         return None, ""
+
+
+_newest: dict[tuple[str, str], int] = {}
+"""The newest version of a table of an object store when it was last asked: the next listing begins there."""
+
+
+def _newest_in_store(root: str, table: Table) -> tuple[int | None, str]:
+    log, known = folder(root, table.name, "_delta_log"), _newest.get((root, table.name), 0)
+    for version in dict.fromkeys((known, 0)):  # from the begin where the table was made anew
+        after = f"{version - 1:020}.json" if version else ""
+        found = [(int(name[:20]), at) for name, at in log.files(after) if _COMMIT.fullmatch(name)]
+        if found:
+            newest, at = max(found)
+            _newest[root, table.name] = newest
+            return newest, at.isoformat()
+    return None, ""
 
 
 @lru_cache(maxsize=128)
@@ -174,4 +198,4 @@ def _content(root: str, table: Table, version: int, stamp: str) -> Content:
 
 
 def _file(root: str, uri: str) -> str:
-    return unquote(uri) if is_local(root) else uri
+    return unquote(uri) if is_local(root) else uri.replace("s3a://", "s3://", 1)  # as DuckDB's lock compares it

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,10 @@ class Folder(Protocol):
 
     def folders(self) -> list[str]:
         """Return the names of the folders in it, sorted."""
+        ...
+
+    def files(self, after: str = "") -> list[tuple[str, datetime]]:
+        """Return names and times of the files in it whose names come after `after`."""
         ...
 
 
@@ -66,6 +71,14 @@ class _OnDisk:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def files(self, after: str = "") -> list[tuple[str, datetime]]:
+        try:
+            with os.scandir(self._path) as inside:
+                found = [item for item in inside if item.is_file() and item.name > after]
+                return [(item.name, datetime.fromtimestamp(item.stat().st_mtime, UTC)) for item in found]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
 
 class _InBucket:
     """A prefix of an object store. Raises StorageRefused and StorageUnreachable."""
@@ -98,6 +111,19 @@ class _InBucket:
     def folders(self) -> list[str]:
         with storage.answered(self._root):
             return sorted(self._inside())
+
+    def files(self, after: str = "") -> list[tuple[str, datetime]]:
+        prefix = f"{self._prefix}/"
+        with storage.answered(self._root):
+            pages = storage.client().get_paginator("list_objects_v2")
+            return [
+                (one["Key"].removeprefix(prefix), one["LastModified"])
+                for page in pages.paginate(
+                    Bucket=self._bucket, Prefix=prefix, Delimiter="/", StartAfter=prefix + after
+                )
+                for one in page.get("Contents", ())
+                if one["Key"] != prefix
+            ]
 
     def _inside(self) -> Iterator[str]:
         prefix = f"{self._prefix}/"

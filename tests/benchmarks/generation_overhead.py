@@ -141,6 +141,12 @@ def new_lake(work: Path, hub: DemoHub, names: list[str]) -> Path:
     """Make a lake that knows the models as the catalogue would."""
     root = work / "lake"
     shutil.rmtree(root, ignore_errors=True)
+    make_known(str(root), work, hub, names)
+    return root
+
+
+def make_known(root: str, work: Path, hub: DemoHub, names: list[str]) -> None:
+    """Write the rows of the models that the demo Hub serves from `work`."""
     api, models, generators = HfApi(endpoint=hub.endpoint, token=False), [], []
     for name in names:
         info = api.model_info(f"tiny/{name}", files_metadata=True)
@@ -158,9 +164,8 @@ def new_lake(work: Path, hub: DemoHub, names: list[str]) -> Path:
         index = (work / "hub" / info.id / "model_index.json").read_text()
         models.append(shared | {"files": files, "model_index": index, "base_models": [], "is_current": True})
         generators.append(shared | {"generator_id": info.id, "kind": "hub", "name": info.id, "eligible": True})
-    snapshot.append(str(root), MODELS, models)
-    snapshot.append(str(root), GENERATORS, generators)
-    return root
+    snapshot.append(root, MODELS, models)
+    snapshot.append(root, GENERATORS, generators)
 
 
 def told(root: Path, names: list[str], images: int) -> int:
