@@ -27,6 +27,10 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _SESSION = ("set global TimeZone = 'UTC'", "set global parquet_metadata_cache = true")
+_GONE = (
+    "files of this version are gone: the tables were replaced or vacuumed meanwhile; reload the page, or choose a "
+    "newer version"
+)
 _MOST_SNAPSHOTS = 64
 _TYPES = {
     "string": "varchar",
@@ -50,10 +54,7 @@ def rows(lake: Snapshot, asked: Query) -> pl.DataFrame:
         parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.parameters}
         return cursor.sql(asked.text, params=parameters or None).pl()
     except duckdb.IOException:
-        raise VersionGone(
-            "files of this version are gone: the tables were replaced or vacuumed meanwhile; reload the page, or "
-            "choose a newer version"
-        ) from None
+        raise VersionGone(_GONE) from None
     except duckdb.InvalidInputException as error:
         raise TableDamaged(f"a file of the lake cannot be read: {error}") from error
     finally:
@@ -64,12 +65,17 @@ def locked(lake: Snapshot) -> duckdb.DuckDBPyConnection:
     """Return a database of its own with the snapshot's views, that reads their files and nothing else.
 
     The lock cannot be undone from within: no other file, no network, no extension, no setting.
+    Raises VersionGone where files are gone.
     """
     connection = duckdb.connect(":memory:", config=_SETTINGS)
     for statement in _SESSION:
         connection.execute(statement)
-    _reach(connection, lake)
-    files = _create_views(connection, lake)
+    try:
+        _reach(connection, lake)
+        files = _create_views(connection, lake)
+    except duckdb.IOException:
+        connection.close()
+        raise VersionGone(_GONE) from None
     paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     connection.execute(f"set allowed_paths = [{paths}]")
     connection.execute("set enable_external_access = false")

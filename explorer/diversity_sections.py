@@ -29,6 +29,9 @@ def show_numbers(lake: Any) -> None:
     unit = filters.one_of("Count", UNITS, "unit")
     asked = diversity.numbers()
     numbers = page.rows(lake, asked).filter(unit=unit)
+    if numbers.is_empty():
+        page.empty("Nothing was counted yet: `forensics summarise` counts.")
+        return
     st.caption(
         "Hill numbers: how many kinds there are, and as how many equally common ones they count. The further the "
         "second and third lie below the first, the more a few kinds outweigh the rest."

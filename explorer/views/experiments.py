@@ -32,6 +32,9 @@ for row in effects.filter("is_headline").iter_rows(named=True):
     show_verdict(row)
 
 offered = page.rows(lake, experiments.detectors(name))
+if offered.is_empty():
+    page.empty("Its cells hold no figures: the lake lacks the table `experiment_units`, or their rows in it.")
+    st.stop()
 everyone = offered["detector"].unique(maintain_order=True).to_list()
 with st.container(horizontal=True):
     test = filters.always("Test", offered["test"].unique(maintain_order=True).to_list(), "test")

@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -417,3 +418,48 @@ def explorer(full_lake: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def start() -> Callable[[str, Path], contextlib.AbstractContextManager[Served]]:
     """Start an explorer of the test's own."""
     return serving
+
+
+OTHER_RUN = "0ac93b71d5e84f62b7f0c1d2e3f4a5b6"
+
+
+def experiment() -> dict[Table, Rows]:
+    """One experiment of four cells with its verdict, and the images that one cell was tested on."""
+    cells, units = [], []
+    for x, seed, value in ((1.0, 1, 0.6), (1.0, 2, 0.7), (8.0, 1, 0.9), (8.0, 2, 0.8)):
+        keys = {"experiment": "toy", "cell": f"families/x{x:g}/s{seed}/f0/d0/linear_srm", "cell_hash": "h"}
+        more = {"arm": "families", "x": x, "seed": seed, "fold": 0, "draw": 0, "detector": "linear_srm"}
+        cells.append(keys | more | {"run_id": RUN, "metrics": "{}", "seconds": 1.0, "finished_at": NOON})
+        counts = {"average_precision": value, "accuracy": value, "n_fake": 4, "n_real": 4}
+        units.append(keys | {"test": "unseen", "unit": HOSTILE} | counts)
+    effect = {
+        "experiment": "toy", "effect": "more families", "detector": "linear_srm", "is_headline": True,
+        "test": "unseen", "difference": 0.2, "ci_low": 0.1, "ci_high": 0.3, "level": 0.95, "minimum": 0.02,
+        "units": 1, "seeds": 2, "verdict": "shown", "decided_at": NOON,
+    }  # fmt: skip
+    tested = [row["image_id"] for row in images()[:4]]
+    scores = {key: cells[0][key] for key in ("experiment", "cell", "cell_hash")}
+    return {
+        schemas.EXPERIMENTS: cells,
+        schemas.EXPERIMENT_UNITS: units,
+        schemas.EXPERIMENT_EFFECTS: [effect],
+        schemas.EXPERIMENT_IMAGES: [{"images": "i", "image_ids": tested}],
+        schemas.EXPERIMENT_SCORES: [scores | {"test": "unseen", "images": "i", "logits": [1.0, -3.0, 0.5, 2.0]}],
+    }
+
+
+@pytest.fixture(scope="session")
+def complete_lake(full_lake: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The full lake with a second detector on the same images and an experiment; tests only read it."""
+    root = str(tmp_path_factory.mktemp("complete") / "lake")
+    shutil.copytree(full_lake, root)
+    judged = [row for row in evaluations() if row["run_id"] == RUN]
+    rows = [row | {"run_id": OTHER_RUN, "value": row.get("value") and row["value"] - 0.02} for row in judged]
+    snapshot.append(root, schemas.EVALUATIONS, rows)
+    snapshot.append(
+        root, schemas.PREDICTIONS,
+        [row | {"run_id": OTHER_RUN, "logit": 0.5 - row["logit"] / 4} for row in predictions()],
+    )  # fmt: skip
+    for table, rows in experiment().items():
+        snapshot.append(root, table, rows)
+    return root
