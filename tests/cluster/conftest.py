@@ -53,9 +53,9 @@ def root(store, monkeypatch, request) -> str:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory) -> Iterator[str]:
+def database() -> Iterator[str]:
     """The address of MLflow's database, with its password."""
-    with postgresql(tmp_path_factory.mktemp("postgresql")) as address:
+    with postgresql() as address:
         yield address
 
 

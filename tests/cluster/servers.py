@@ -1,12 +1,14 @@
 """The servers of the tests, processes of their own on the loopback: object store, Spark, PostgreSQL, MLflow."""
 
 import contextlib
+import ctypes
 import os
-import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +20,13 @@ import pytest
 from tests.flow.commands import BIN, clean_environment
 
 BUCKET = "lake"
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Let a killed test run leave no server behind."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:
@@ -64,6 +73,7 @@ class Server:
                 user=self.user,
                 extra_groups=[] if self.user else None,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         if self.port:
             wait_for(self.port, self.process, self.log)
@@ -152,29 +162,37 @@ def spark_cluster(folder: Path, environment: dict[str, str], workers: int = 2) -
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Run Debian's PostgreSQL with a database of its own; yield its address. Skips where it is missing."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("there is no PostgreSQL: `.ci/setup --cluster` installs it")
     bin_, port, password = found[-1].parent, free_port(), secrets.token_hex(12)
-    user = "postgres" if os.geteuid() == 0 else None  # it does not run as root
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "password").write_text(password)
-    if user:
-        _give(folder, user)
-    as_user = {"user": user, "extra_groups": []} if user else {}
-    make = [bin_ / "initdb", "-D", folder / "data", "-U", "mlflow", "-A", "scram-sha-256", "-N"]
-    subprocess.run(
-        [*make, f"--pwfile={folder / 'password'}"], check=True, capture_output=True, cwd=folder, **as_user
-    )
-    options = ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    command = [str(bin_ / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
-    server = Server(command, clean_environment(), folder, "postgresql", port, user).start()
-    try:
-        yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/postgres"
-    finally:
-        server.end()
+    user = "postgres" if os.geteuid() == 0 else None  # it does not run as root, nor below a folder of root's alone
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        (folder / "password").write_text(password)
+        if user:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, user)
+        as_user = {"user": user, "extra_groups": []} if user else {}
+        make = [bin_ / "initdb", "-D", folder / "data", "-U", "mlflow", "-A", "scram-sha-256", "-N"]
+        make.append(f"--pwfile={folder / 'password'}")
+        subprocess.run(make, check=True, capture_output=True, cwd=folder, **as_user)
+        options = [
+            "-c",
+            f"unix_socket_directories={folder}",
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+        ]
+        command = [str(bin_ / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
+        server = Server(command, clean_environment(), folder, "postgresql", port, user).start()
+        try:
+            yield f"postgresql://mlflow:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            server.end()
 
 
 @contextlib.contextmanager
@@ -188,13 +206,3 @@ def mlflow_server(folder: Path, root: str, environment: dict[str, str]) -> Itera
         yield server
     finally:
         server.end()
-
-
-def _give(folder: Path, user: str) -> None:
-    """Let a user of this machine write to a folder, and pass through those above it."""
-    owner = pwd.getpwnam(user)
-    for path in (folder, folder / "password"):
-        os.chown(path, owner.pw_uid, owner.pw_gid)
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o011 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)

@@ -20,7 +20,7 @@ def main() -> None:
     python = sys.argv[2] if len(sys.argv) > 2 else sys.executable
     with contextlib.ExitStack() as up:
         _, clients = up.enter_context(object_store(folder / "store"))
-        database = up.enter_context(postgresql(folder / "postgresql"))
+        database = up.enter_context(postgresql())
         cluster = up.enter_context(spark_cluster(folder / "spark", clients))
         root = f"s3a://{BUCKET}/main"
         mlflow = up.enter_context(

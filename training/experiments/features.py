@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from etl.durable import replaced
+from etl.lake.storage import workplace
 from training import detectors, weights
 from training.augmentations import to_input
 from training.decoding import decode
@@ -59,7 +60,7 @@ class FeatureSet:
 
     @property
     def folder(self) -> Path:
-        return Path(self.root).resolve() / ".experiments" / "features" / self.key
+        return workplace(self.root) / ".experiments" / "features" / self.key
 
 
 class Kept(NamedTuple):

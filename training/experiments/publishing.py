@@ -6,13 +6,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from etl.addresses import in_explorer
 from etl.config import as_dict
 from etl.durable import write
+from etl.lake.folder import folder
+from etl.lake.storage import workplace
 from training import environment
 from training.checkpoint import Measurement
 from training.errors import TrackingUnavailable
@@ -25,22 +27,24 @@ if TYPE_CHECKING:
     from training.tracking import Run, Tracker
 
 FOLDER = ".experiments"
-
-
-def folder_of(root: str, name: str) -> Path:
-    """Return where an experiment's files lie."""
-    return Path(root).resolve() / FOLDER / name
+RECORD = "config.json"
 
 
 def record(settings: ExperimentSettings) -> None:
     """Keep the configuration beside the figure, for the report."""
     kept = json.dumps(as_dict(settings), sort_keys=True, indent=1)
-    write(folder_of(settings.root, settings.name) / "config.json", kept.encode())
+    folder(settings.root, FOLDER, settings.name).write(RECORD, kept.encode())
+
+
+def recorded(root: str, name: str) -> dict[str, Any] | None:
+    """Return the configuration that `record` kept, None where the experiment was never run."""
+    kept = folder(root, FOLDER, name).read(RECORD)
+    return None if kept is None else json.loads(kept)
 
 
 def figure_path(settings: ExperimentSettings) -> Path:
     """Return where its figure lies."""
-    return folder_of(settings.root, settings.name) / "figure.svg"
+    return workplace(settings.root) / FOLDER / settings.name / "figure.svg"
 
 
 def _tag(effect: str, detector: str) -> str:

@@ -1,7 +1,6 @@
 """The report of an experiment: one HTML file that needs nothing else, every string in it escaped."""
 
 import base64
-import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -11,13 +10,13 @@ import yaml
 
 from etl import durable
 from etl.errors import NothingUsable
+from etl.lake.storage import workplace
 from training import environment
 from training.experiments import figure, planning, publishing
 from training.experiments.outcome import Outcome, effect_line, outcome
 from training.experiments.points import points
 from training.experiments.settings import ExperimentSettings, ReportSettings
 
-RECORD = "config.json"
 """What `forensics experiment` leaves of its configuration, beside the figure."""
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;color:#22303c;max-width:62rem;margin:2rem auto;padding:0 1rem}"
@@ -31,19 +30,16 @@ _STYLE = (
 
 def write(settings: ReportSettings) -> Path:
     """Write the report and return where. Raises NothingUsable for an experiment that was never run."""
-    record = publishing.folder_of(settings.root, settings.name) / RECORD
-    if not record.exists():
+    known = publishing.recorded(settings.root, settings.name)
+    if known is None:
         raise NothingUsable(
             f"experiment '{settings.name}' was never run in the lake at {settings.root}; run `forensics "
             "experiment` with its configuration first"
         )
-    known = json.loads(record.read_text(encoding="utf-8"))
     declared = ExperimentSettings(**{**known, "root": settings.root, "cell": None, "dry_run": False})
     plan = planning.plan(declared)
     page = html(outcome(plan), plan.versions, len(plan.hashes))
-    path = (
-        Path(settings.out) if settings.out else Path(settings.root).resolve() / "reports" / f"{settings.name}.html"
-    )
+    path = Path(settings.out) if settings.out else workplace(settings.root) / "reports" / f"{settings.name}.html"
     durable.write(path, page.encode())
     return path
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.lake.lock import is_local
+from training.mlflow_server import NEEDS_SERVER, has_place
 
 if TYPE_CHECKING:
     from training.experiments.design import Design
@@ -83,7 +83,7 @@ class ExperimentSettings:
     def problems(self) -> list[str]:
         """Name what is wrong in these values."""
         rules = {
-            "root must be a folder of this machine": is_local(self.root),
+            NEEDS_SERVER: has_place(self.root),
             "name may hold letters, digits, '-' and '_' only": self.name.replace("-", "")
             .replace("_", "")
             .isalnum(),
@@ -165,7 +165,6 @@ class AdditionsSettings:
     def problems(self) -> list[str]:
         """Name the values that are out of range."""
         rules = {
-            "root must be a folder of this machine": is_local(self.root),
             "training_set must be NAME or NAME@VERSION": re.fullmatch(r"[\w-]+(@\d{1,9})?", self.training_set),
             "generators must be 1 or more": self.generators >= 1,
             "strategy must be spread or value": self.strategy in ("spread", "value"),

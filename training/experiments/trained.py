@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from etl.lake import snapshot
 from etl.lake.schemas import IMAGES, Table, training_rows
+from etl.lake.storage import workplace
 from training import checkpoint, detectors, inference, loop, targets
 from training.data import Batch, Loading, batches
 from training.errors import NonFiniteLogit
@@ -62,9 +63,8 @@ def settings_of(plan: Plan, cell: Cell) -> TrainSettings:
 def run(plan: Plan, chosen: Chosen, cell: Cell) -> Result:
     """Train and judge one cell; what fails is said in the result."""
     started = time.monotonic()
-    work = (
-        Path(plan.settings.root).resolve() / ".experiments" / plan.settings.name / "cells" / plan.hashes[cell.id]
-    )
+    settings = plan.settings
+    work = workplace(settings.root) / ".experiments" / settings.name / "cells" / plan.hashes[cell.id]
     try:
         result = _trained(plan, chosen, cell, work)
         shutil.rmtree(work, ignore_errors=True)
