@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from etl.lake import schemas
+from etl.lake import lease, schemas
 from etl.lake.lock import is_local
 from etl.lake.schemas import Table
 from explorer.reading import WRITERS, Snapshot, commits
@@ -73,8 +73,10 @@ def _changed(lake: Snapshot, table: Table) -> datetime | None:
 
 def _locked(root: str) -> set[str]:
     """Return the tables whose lock some process holds, by the kernel's list: asking for a lock would disturb."""
+    if not is_local(root):
+        return lease.held(root)
     folder = Path(root) / ".locks"
-    if not is_local(root) or not folder.is_dir() or not Path("/proc/locks").exists():
+    if not folder.is_dir() or not Path("/proc/locks").exists():
         return set()
     held = set()
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():

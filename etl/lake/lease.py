@@ -19,10 +19,12 @@ from typing import Any
 
 from etl.errors import LeaseLost, LockHeld
 from etl.lake import storage
+from etl.lake.folder import folder
 
 LEASE_SECONDS = 60.0
 """How long a lease holds when its holder no longer renews it."""
 _LOOK_EVERY = 1.0
+_FOLDER, _SUFFIX = ".locks", ".lease"
 
 
 @contextlib.contextmanager
@@ -51,12 +53,23 @@ def lease(root: str, table: str, wait_seconds: float) -> Iterator[None]:
         )
 
 
+def held(root: str) -> set[str]:
+    """Return the tables whose lease some process holds."""
+    place = folder(root, _FOLDER)
+    leases = [name for name, _ in place.files() if name.endswith(_SUFFIX)]
+    return {
+        name.removesuffix(_SUFFIX).replace("__", "/")
+        for name in leases
+        if not _is_over(_said(place.read(name) or b""))
+    }
+
+
 class _Lease:
     def __init__(self, root: str, table: str):
         self._root, self._table = root, table
         self._bucket, prefix = storage.split(root)
         name = table.replace("/", "__")
-        self._key = f"{prefix}/.locks/{name}.lease".lstrip("/")
+        self._key = f"{prefix}/{_FOLDER}/{name}{_SUFFIX}".lstrip("/")
         self._etag = ""
         self.lost = False
 
@@ -95,11 +108,7 @@ class _Lease:
             found = client.get_object(Bucket=self._bucket, Key=self._key)
         except client.exceptions.NoSuchKey:
             return None
-        try:
-            said = json.loads(found["Body"].read())
-        except ValueError:
-            said = {}
-        return (said if isinstance(said, dict) else {}), found["ETag"]
+        return _said(found["Body"].read()), found["ETag"]
 
     def _put(self, etag: str | None) -> bool:
         """Write the lease over the one with this tag, or where there is none; return whether it was so."""
@@ -119,6 +128,14 @@ class _Lease:
             raise
         self._etag = done["ETag"]
         return True
+
+
+def _said(content: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = {}
+    return said if isinstance(said, dict) else {}
 
 
 def _me() -> dict[str, Any]:

@@ -102,6 +102,12 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(root):
         pass
 
 
+def test_it_is_seen_from_outside_which_tables_are_written(root):
+    with table_lock(root, "images"), table_lock(root, "training/abc"):
+        assert lease.held(root) == {"images", "training/abc"}
+    assert lease.held(root) == set()
+
+
 def test_the_lease_of_another_machine_ends_by_itself(root, monkeypatch):
     monkeypatch.setattr(lease, "LEASE_SECONDS", 2.0)
     with monkeypatch.context() as there:
