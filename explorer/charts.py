@@ -105,32 +105,6 @@ def growth(rows: pl.DataFrame, most: int = 7) -> go.Figure:
     return quiet(figure, height=340, legend=True)
 
 
-def crawls(rows: pl.DataFrame) -> go.Figure:
-    """Records that each crawl brought, as a line over time, with what was new and gone as bars."""
-    figure = go.Figure()
-    begun = [f"{at:%Y-%m-%d %H:%M}" if at else "unknown" for at in rows["started_at"]]
-    places = list(range(len(begun)))  # crawls may follow each other within a minute, or after a year
-    for column, name, colour, sign in (("new", "new", CATEGORIES[2], 1), ("gone", "gone", CATEGORIES[5], -1)):
-        values = [sign * (value or 0) for value in rows[column]]
-        figure.add_bar(
-            x=places, y=values, name=name, marker_color=colour, width=0.6,
-            customdata=[(abs(value), at) for value, at in zip(values, begun, strict=True)],
-            hovertemplate=f"%{{customdata[0]:,}} {name}, crawl of %{{customdata[1]}}<extra></extra>",
-        )  # fmt: skip
-    figure.add_scatter(
-        x=places, y=rows["records"].to_list(), name="listed", mode="lines+markers", customdata=begun,
-        line={"color": CATEGORIES[0]}, hovertemplate="%{y:,} listed, crawl of %{customdata}<extra></extra>",
-    )  # fmt: skip
-    figure.update_layout(barmode="relative")
-    figure.update_yaxes(title="models", tickformat=",")
-    every = max(1, -(-len(places) // 4))
-    figure.update_xaxes(
-        title="crawl begun (UTC)", tickvals=places[::every], ticktext=[at[:10] for at in begun[::every]],
-        tickangle=0, range=[-1, max(len(places), 1)], zeroline=False,
-    )  # fmt: skip
-    return quiet(figure, height=300, legend=True)
-
-
 def spectra(rows: pl.DataFrame) -> go.Figure:
     """Mean noise power (dB) by spatial frequency, of a generator and of real images; rows as of gold_spectra."""
     figure = go.Figure()

@@ -73,23 +73,29 @@ def show(root: str) -> None:
             st.warning(f"The address was not followed in all: {words}.", icon=":material/link_off:")
     choice = chosen()
     _write(parameters())
-    with st.sidebar, st.expander("Versions", icon=":material/history:", expanded=choice != Choice()):
-        st.caption("Look at the lake as it was." if choice == Choice() else "You look at the lake as it was.")
-        time = st.datetime_input("As of (UTC)", value=None, key="picker-time")
-        there = [t.name for t in schemas.TABLES if reading.newest_commit(root, t)[0] is not None]
-        name = st.selectbox("or one table", there, index=None, placeholder="table", key="picker-table")
-        newest = 0
-        if name is not None:
-            table = next(t for t in schemas.TABLES if t.name == name)
-            newest = reading.newest_commit(root, table)[0] or 0
-        number = st.number_input(
-            "at version", 0, newest, newest, key=f"picker-version-{name}", disabled=name is None
-        )
-        pins = ((name, int(number)),) if name else ()
-        look, back = st.columns(2)
-        moment = None if time is None else time.replace(tzinfo=UTC)
-        look.button("Look", on_click=_choose, args=[Choice(moment, pins)], width="stretch")
-        back.button("Newest", on_click=_choose, args=[Choice()], width="stretch", disabled=choice == Choice())
+    box = st.sidebar.expander(
+        "Versions", icon=":material/history:", expanded=choice != Choice(), key="picker-box", on_change="rerun"
+    )
+    if box.open:  # an input of dates costs every page's first sight a good deal
+        with box:
+            _offer(root, choice)
+
+
+def _offer(root: str, choice: Choice) -> None:
+    st.caption("Look at the lake as it was." if choice == Choice() else "You look at the lake as it was.")
+    time = st.datetime_input("As of (UTC)", value=None, key="picker-time")
+    there = [t.name for t in schemas.TABLES if reading.newest_commit(root, t)[0] is not None]
+    name = st.selectbox("or one table", there, index=None, placeholder="table", key="picker-table")
+    newest = 0
+    if name is not None:
+        table = next(t for t in schemas.TABLES if t.name == name)
+        newest = reading.newest_commit(root, table)[0] or 0
+    number = st.number_input("at version", 0, newest, newest, key=f"picker-version-{name}", disabled=name is None)
+    pins = ((name, int(number)),) if name else ()
+    look, back = st.columns(2)
+    moment = None if time is None else time.replace(tzinfo=UTC)
+    look.button("Look", on_click=_choose, args=[Choice(moment, pins)], width="stretch")
+    back.button("Newest", on_click=_choose, args=[Choice()], width="stretch", disabled=choice == Choice())
 
 
 def banner(lake: Snapshot, choice: Choice) -> None:

@@ -1,6 +1,21 @@
 // Draws tiles with the DOM's own methods; names are set as text, never as markup.
+let loading = false;
+
+// Loads parts of the page that later pages need, one after the other, while nothing else is to be done.
+function loadLater(paths) {
+  if (loading) return;
+  loading = true;
+  const idle = window.requestIdleCallback || ((act) => setTimeout(act, 200));
+  const next = () => {
+    const path = paths.shift();
+    if (path) idle(() => import(new URL(path, window.location.origin).href).then(next, next));
+  };
+  setTimeout(next, 1000);
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
+  loadLater([...(data.later || [])]);
   let grid = parentElement.querySelector(".tiles");
   if (!grid) {
     grid = document.createElement("div");

@@ -5,6 +5,7 @@ becomes markup. A click, or Enter on a tile that has the focus, tells its image'
 """
 
 import base64
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def show(rows: pl.DataFrame, key: str, edge: int = 118) -> str | None:
     tile in pixels.
     """
     tiles = [_tile(row) for row in rows.iter_rows(named=True)]
-    result = _component()(key=f"tiles-{key}", data={"tiles": tiles, "edge": edge}, on_picked_change=lambda: None)
+    data = {"tiles": tiles, "edge": edge, "later": _later()}
+    result = _component()(key=f"tiles-{key}", data=data, on_picked_change=lambda: None)
     picked = result.picked
     return str(picked) if picked in set(rows["image_id"]) else None
 
@@ -40,6 +42,17 @@ def _tile(row: dict[str, Any]) -> dict[str, str]:
         "hidden": row.get("hidden") or "",
         "src": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else "",
     }
+
+
+@lru_cache(maxsize=1)
+def _later() -> list[str]:
+    """Return the parts of Streamlit that draw tables and figures, for a browser to load once it has nothing to do.
+
+    Pages of pictures need neither; whoever goes on to one that does need not wait seconds for Plotly.
+    """
+    folder = Path(st.__file__).parent / "static" / "static" / "js"
+    found = [file.name for name in ("DataFrame", "PlotlyChart") for file in sorted(folder.glob(f"{name}.*.js"))]
+    return [f"/static/js/{name}" for name in found]
 
 
 def _component() -> Any:

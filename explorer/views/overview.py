@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from etl.lake import schemas
-from explorer import charts, flow, gallery, naming, page
+from explorer import flow, gallery, naming, page, sketches
 from explorer.questions import images
 from explorer.questions import lake as questions
 from explorer.questions.images import ImageFilter
@@ -59,7 +59,8 @@ with left:
         page.empty("No crawl was taken up yet: `forensics crawl`, then `forensics catalogue`.")
     else:
         taken = crawls.filter(pl.col("status") != "refused")
-        page.draw(charts.crawls(taken), "models listed, new and gone by crawl", [questions.crawls()])
+        st.html(sketches.crawls(taken))
+        page.queries(questions.crawls())
 with right:
     st.header("Diversity")
     spread = page.rows(lake, questions.diversity()).filter(unit="generators")
@@ -76,14 +77,11 @@ with right:
 
 st.header("State of the flow")
 states = page.ask(flow.states, lake)
-rows = pl.DataFrame([vars(s) for s in states], infer_schema_length=None).with_columns(
-    pl.col("state").replace_strict(ICONS), pl.col("since").cast(pl.Datetime("us", "UTC"))
+page.words(
+    ("Table", "State", "Rows", "Last change (UTC)", "What to do"),
+    [
+        (one.table, ICONS[one.state], f"{one.rows:,}", f"{one.since:%Y-%m-%d %H:%M}" if one.since else "", one.why)
+        for one in states
+    ],
+    right=(2,),
 )
-columns = {
-    "table": "Table",
-    "state": "State",
-    "rows": st.column_config.NumberColumn("Rows", format="localized"),
-    "since": st.column_config.DatetimeColumn("Last change (UTC)", format="YYYY-MM-DD HH:mm"),
-    "why": st.column_config.TextColumn("What to do", width="large"),
-}
-page.table(rows, columns, "flow", height=520)

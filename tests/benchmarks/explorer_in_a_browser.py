@@ -20,6 +20,7 @@ from playwright.sync_api import Page
 
 TILES = ".tile img"
 TABLE = '[data-testid="stDataFrame"]'
+FLOW = '[data-testid="stMarkdown"] table'
 PLOT = ".js-plotly-plot"
 PAINTED = (
     "n => [document, ...[...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean)]"
@@ -101,7 +102,7 @@ def session(tab: Page, url: str, clock: Clock) -> None:
 
         return wait
 
-    clock.step("first page", lambda: tab.goto(url), heading("Forensics Lake", TABLE))
+    clock.step("first page", lambda: tab.goto(url), heading("Forensics Lake", FLOW))
     clock.step("page: images", visit("Images"), heading("Images", TILES))
     clock.step(
         "gallery: the next 48 thumbnails",
@@ -132,7 +133,7 @@ def session(tab: Page, url: str, clock: Clock) -> None:
     clock.step("generators: part of a name", type_in("Name", "dream"), named("dream"))
     clock.step("page: health", visit("Health"), heading("Health", TABLE))
     clock.step("page: SQL", visit("SQL"), heading("SQL", '[data-testid="stTextArea"]'))
-    clock.step("page: overview", visit("Overview"), heading("Forensics Lake", TABLE))
+    clock.step("page: overview", visit("Overview"), heading("Forensics Lake", FLOW))
 
 
 def peak_mb(pid: int) -> float:

@@ -1,8 +1,11 @@
 """The explorer's figures."""
 
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
 import polars as pl
 
-from explorer import charts
+from explorer import charts, sketches
 
 
 def test_markup_in_a_name_is_escaped_where_plotly_would_read_it():
@@ -46,3 +49,15 @@ def test_real_and_fake_scores_are_drawn_as_percentages_in_their_colours():
     real, fake = charts.score_histogram(bins).data
     assert (real.marker.color, list(real.y)) == (charts.REAL, [100.0])
     assert (fake.marker.color, list(fake.y)) == (charts.FAKE, [50.0])
+
+
+def test_a_crawl_is_drawn_with_its_numbers_however_many_or_few_there_are():
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [{"started_at": at, "records": 1000 + n, "new": n, "gone": 2 * n} for n in range(50)]
+    kinds = {"started_at": pl.Datetime("us", "UTC"), "records": pl.Int64, "new": pl.Int64, "gone": pl.Int64}
+    for shown in (rows[:0], rows[:1], rows):
+        drawn = sketches.crawls(pl.DataFrame(shown, schema=kinds))
+        root = ElementTree.fromstring(drawn)
+        assert len(root.findall("circle")) == min(len(shown), 40)
+    told = [title.text for title in root.iter("title")]
+    assert told[-1] == "Crawl of 2026-03-01: 1,049 listed, 49 new, 98 gone"
