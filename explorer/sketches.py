@@ -1,6 +1,6 @@
 """Small figures as SVG, for the page that opens first: a browser takes seconds to load Plotly for one chart.
 
-Texts take the colour of the page, so that they suit the light and the dark theme.
+They are shown as pictures, so that their texts have the colours of the light or the dark theme from here.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from html import escape
 
 import polars as pl
 
-from explorer.charts import CATEGORIES
+from explorer.charts import CATEGORIES, INK
 
+_NAMESPACE = "http://www.w3.org/2000/svg"
 WIDTH, HEIGHT = 440, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 8, 34, 42
 _MOST = 40
@@ -17,7 +18,7 @@ _MOST = 40
 _LISTED, _NEW, _GONE = CATEGORIES[0], CATEGORIES[2], CATEGORIES[5]
 
 
-def crawls(rows: pl.DataFrame) -> str:
+def crawls(rows: pl.DataFrame, dark: bool = False) -> str:
     """Draw the models that each crawl listed as a line, with those that were new and gone as bars.
 
     `rows` have started_at, records, new, gone, the earliest first.
@@ -47,7 +48,7 @@ def crawls(rows: pl.DataFrame) -> str:
     every = max(1, -(-len(begun) // 4))
     parts += [_text(x(at), HEIGHT - 22, begun[at], "middle") for at in range(0, len(begun), every)]
     parts.append(_text((WIDTH + _LEFT) / 2, HEIGHT - 4, "crawl begun (UTC)", "middle"))
-    return _svg("Models listed, new and gone by crawl", parts)
+    return _svg(INK["dark" if dark else "light"], parts)
 
 
 def _levels(low: float, high: float) -> list[float]:
@@ -71,11 +72,11 @@ def _bar(middle: float, wide: float, top: float, bottom: float, colour: str) -> 
 
 
 def _legend() -> str:
-    kinds = ((_LISTED, "listed"), (_NEW, "new"), (_GONE, "gone"))
+    kinds = ((0, _LISTED, "models listed"), (125, _NEW, "new"), (190, _GONE, "gone"))
     return "".join(
-        f'<rect x="{_LEFT + 90 * at}" y="8" width="12" height="12" fill="{colour}"/>'
-        + _text(_LEFT + 90 * at + 18, 18, name, "start")
-        for at, (colour, name) in enumerate(kinds)
+        f'<rect x="{_LEFT + at}" y="8" width="12" height="12" fill="{colour}"/>'
+        + _text(_LEFT + at + 18, 18, name, "start")
+        for at, colour, name in kinds
     )
 
 
@@ -83,6 +84,7 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{escape(words)}</text>'
 
 
-def _svg(alt: str, parts: Sequence[str]) -> str:
-    seen = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" font-size="13"'
-    return "".join([f'<svg {seen} role="img" aria-label="{escape(alt)}">', *parts, "</svg>"])
+def _svg(ink: str, parts: Sequence[str]) -> str:
+    seen = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" color="{ink}"'
+    font = 'font-family="Source Sans 3, Source Sans Pro, Helvetica, Arial, sans-serif" font-size="13"'
+    return "".join([f'<svg xmlns="{_NAMESPACE}" {seen} {font}>', *parts, "</svg>"])

@@ -59,7 +59,8 @@ with left:
         page.empty("No crawl was taken up yet: `forensics crawl`, then `forensics catalogue`.")
     else:
         taken = crawls.filter(pl.col("status") != "refused")
-        st.html(sketches.crawls(taken))
+        dark = st.context.theme.type == "dark"
+        st.image(sketches.crawls(taken, dark), width="stretch", alt="models listed, new and gone by crawl")
         page.queries(questions.crawls())
 with right:
     st.header("Diversity")
@@ -77,11 +78,9 @@ with right:
 
 st.header("State of the flow")
 states = page.ask(flow.states, lake)
-page.words(
-    ("Table", "State", "Rows", "Last change (UTC)", "What to do"),
-    [
+titles = ("Table", "State", "Rows", "Last change (UTC)", "What to do")
+with st.container(key="flow"):
+    page.words(titles, [
         (one.table, ICONS[one.state], f"{one.rows:,}", f"{one.since:%Y-%m-%d %H:%M}" if one.since else "", one.why)
         for one in states
-    ],
-    right=(2,),
-)
+    ], right=(2,))  # fmt: skip

@@ -7,6 +7,8 @@ import polars as pl
 
 from explorer import charts, sketches
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 
 def test_markup_in_a_name_is_escaped_where_plotly_would_read_it():
     assert charts.as_text("<b>a&b</b>") == "&lt;b&gt;a&amp;b&lt;/b&gt;"
@@ -58,6 +60,6 @@ def test_a_crawl_is_drawn_with_its_numbers_however_many_or_few_there_are():
     for shown in (rows[:0], rows[:1], rows):
         drawn = sketches.crawls(pl.DataFrame(shown, schema=kinds))
         root = ElementTree.fromstring(drawn)
-        assert len(root.findall("circle")) == min(len(shown), 40)
-    told = [title.text for title in root.iter("title")]
+        assert len(list(root.iter(f"{SVG}circle"))) == min(len(shown), 40)
+    told = [title.text for title in root.iter(f"{SVG}title")]
     assert told[-1] == "Crawl of 2026-03-01: 1,049 listed, 49 new, 98 gone"
