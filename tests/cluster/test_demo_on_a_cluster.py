@@ -60,7 +60,7 @@ def test_the_images_are_those_of_the_local_demo(lake, demo_lake):
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        (MODELS, ["model_id", "revision"]),
+        (MODELS, ["model_id", "pipeline_class"]),
         (GENERATORS, ["generator_id", "eligible", "eligibility_code"]),
         (COLLECTIONS, ["collection", "image_id"]),
         (REJECTS, ["stage", "key", "code"]),

@@ -128,18 +128,3 @@ def test_an_object_store_that_stays_away_ends_a_job_with_one_sentence(work, clus
     assert running.said.splitlines()[-1].startswith("error: the object store at 127.0.0.1"), running.said[-3000:]
     cluster.submit("etl/jobs/ingest.py", "--root", work, *INGEST, "--wave", "30").succeed()
     assert snapshot.read(work, IMAGES, columns=["image_id"]).height == 150
-
-
-def test_training_outlives_mlflow_and_logs_the_rest_later(lake, cluster: Cluster, mlflow: Server):
-    words = ["--root", lake, "--epochs", "4", "--checkpoint_steps", "1", "--seed", "7"]
-    running = cluster.submit("training/jobs/train.py", *words)
-    until(lambda: "epoch 1/4" in running.said, running)
-    mlflow.kill()
-    code = running.wait()
-    mlflow.start()
-    assert code == 1, running.said[-3000:]
-    assert "error: " in running.said.splitlines()[-1]
-    again = cluster.submit("training/jobs/train.py", *words).succeed()
-    assert "train: 1 detectors = 1 new" in again.said
-    third = cluster.submit("training/jobs/train.py", *words).succeed()
-    assert "already trained as run" in third.said

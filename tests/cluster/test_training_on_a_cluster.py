@@ -62,3 +62,23 @@ def test_another_machine_goes_on_from_the_checkpoint_in_the_lake(
     again = replace(cluster, environment=elsewhere).submit("training/jobs/train.py", *words).succeed()
     assert "epoch 2/2" in again.said
     assert "epoch 1/2" not in again.said
+
+
+def test_training_outlives_mlflow_and_logs_the_rest_later(
+    lake_root, cluster: Cluster, mlflow: Server, root, store, tmp_path
+):
+    upload(lake_root, root.removeprefix(f"s3a://{BUCKET}/"))
+    words = ["--root", root, "--detector", "test_vit", "--epochs", "40", "--batch_size", "8", "--device", "cpu"]
+    running = cluster.submit("training/jobs/train.py", *words)
+    until(lambda: "epoch 1/40" in running.said, running)
+    mlflow.kill()
+    code = running.wait()
+    mlflow.start()
+    assert code == 1, running.said[-3000:]
+    assert "MLflow does not answer" in running.said
+    assert running.said.splitlines()[-1].startswith("error: the detector is trained, but MLflow does not take it")
+    again = cluster.submit("training/jobs/train.py", *words).succeed()
+    assert "train: 1 detectors = 1 new" in again.said
+    assert "epoch 40/40" not in again.said  # nothing was trained again
+    third = cluster.submit("training/jobs/train.py", *words).succeed()
+    assert "already trained as run" in third.said
