@@ -48,6 +48,11 @@ def choose(judged: pl.DataFrame) -> Judged:
     """Choose one evaluation of `evaluations.judged` by filters in the address, by default the latest."""
     titles = {"run": "Detector", "collection": "Images judged", "transform": "Degradation", "pool": "Reals"}
     left, found = judged.rename({"run_id": "run"}), {}
+    asked = filters.named("run")
+    if asked and asked not in left["run"]:
+        page.empty(
+            "That run was not judged yet: `forensics evaluate` with its id as `--run` does. Another is shown."
+        )
     for (name, title), place in zip(titles.items(), st.columns([4, 3, 2, 2]), strict=True):
         options = sorted(
             left[name].unique(maintain_order=True).to_list(), key=lambda one: one not in ("none", "all")

@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -167,3 +169,20 @@ def test_an_address_that_cannot_be_followed_is_refused_and_the_page_stands(monke
     app = opened(monkeypatch, full_lake, **{name: "<script>' OR 1=1 -- %"})
     assert not app.exception
     assert f"not followed in {name}" in app.warning[0].value
+
+
+def test_a_run_leads_to_mlflow_by_its_name_and_one_that_was_not_judged_says_so(
+    monkeypatch, complete_lake, tmp_path
+):
+    root = tmp_path / "lake"
+    shutil.copytree(complete_lake, root)
+    with closing(sqlite3.connect(root / "mlflow.db")) as database, database:
+        database.execute("create table runs (run_uuid text, name text)")
+        database.execute("insert into runs values ('5f1c2e7ab04d4d6c9a3e8b7f60d1c2e3', 'tiny <b>vit</b>')")
+    app = opened(monkeypatch, str(root), run="5f1c2e7ab04d4d6c9a3e8b7f60d1c2e3")
+    assert not app.exception and not app.warning
+    assert "tiny <b>vit</b> · 5f1c2e7a" in app.selectbox[0].options
+    link = app.get("link_button")[0].proto
+    assert link.url == "http://127.0.0.1:5000/#/runs/5f1c2e7ab04d4d6c9a3e8b7f60d1c2e3"
+    app = opened(monkeypatch, str(root), run="0" * 32)
+    assert not app.exception and any("not judged yet" in info.value for info in app.info)
