@@ -4,9 +4,9 @@
     PYTHONPATH=tests/benchmarks python tests/benchmarks/explorer_in_a_browser.py --root F --rounds 5
 
 First the page that opens once the server is up, in a fresh tab each with nothing cached; then, after a pause,
-pages and filters, changed as links and widgets change them, in one session. A step ends when its page is drawn: the
-script has run, and what the step waits for (thumbnails, rows, a figure) is on the screen. Memory is the server's peak
-resident size.
+pages and filters, changed as links and widgets change them, in one session. A step ends when its page is drawn:
+the script has run, and what the step waits for (thumbnails, rows, a figure) is on the screen. Memory is the
+server's peak resident size.
 """
 
 import argparse
