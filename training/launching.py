@@ -1,13 +1,13 @@
 """Starting several processes that train one detector: by torchrun on this machine, or as tasks of Spark."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from etl.config import as_dict
+from training import mlflow_server
 from training.errors import ProcessesFailed
 from training.settings import TrainSettings
 
@@ -49,18 +49,18 @@ def _by_spark(settings: TrainSettings, words: list[str]) -> None:
         distributor = TorchDistributor(settings.processes, local_mode=False, use_gpu=on_cuda)
         os.environ.update(_environment())
         try:
-            distributor.run(_task(), archives, words)
+            distributor.run(_task(), archives, words, mlflow_server.server())
         except Exception as error:  # Spark's, whatever a task died of
             raise ProcessesFailed(
-                f"one of {settings.processes} tasks failed ({_cause(str(error))}); the same command goes on from "
+                f"one of {settings.processes} tasks failed {_cause(str(error))}; the same command goes on from "
                 "the last checkpoint"
             ) from None
 
 
-def _task() -> Callable[[list[str], list[str]], None]:
+def _task() -> Callable[[list[str], list[str], str | None], None]:
     """Return what each task runs: a function within one, which travels whole to nodes without the project."""
 
-    def train(archives: list[str], words: list[str]) -> None:
+    def train(archives: list[str], words: list[str], mlflow: str | None) -> None:
         import os
         import sys
 
@@ -68,6 +68,8 @@ def _task() -> Callable[[list[str], list[str]], None]:
         here = [os.path.abspath(archive) for archive in archives if os.path.exists(archive)]
         sys.path[:0] = here
         os.environ["PYTHONPATH"] = os.pathsep.join([*here, os.environ.get("PYTHONPATH", "")])
+        if mlflow:
+            os.environ["MLFLOW_TRACKING_URI"] = mlflow
         from etl.command import run
         from training.jobs.train import main
 
@@ -78,9 +80,9 @@ def _task() -> Callable[[list[str], list[str]], None]:
 
 
 def _cause(text: str) -> str:
-    """Return our own error's line where a process said one, else the begin of Spark's words."""
-    ours = re.findall(r"^.*?\berror: (.+)$", text, re.MULTILINE)
-    return ours[-1][:300] if ours else " ".join(text.split())[:300]
+    """Say what Spark says, but for a task's own failure, of which it knows less than the task has said."""
+    said_above = "PythonException" in text
+    return "and says above why" if said_above else f"({' '.join(text.split())[:300]})"
 
 
 def _environment() -> dict[str, str]:

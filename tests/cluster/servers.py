@@ -80,15 +80,15 @@ class Server:
         return self
 
     def kill(self) -> None:
-        """End the server without a chance to say goodbye."""
-        self.process.kill()
+        """End the server, and what it started, without a chance to say goodbye."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> None:
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
-            return
         self.kill()
 
 

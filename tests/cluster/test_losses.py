@@ -1,7 +1,6 @@
 """What a cluster loses at work: a worker, the object store, MLflow. Nothing is lost or double after it."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -34,12 +33,6 @@ def work(request, cluster, store, monkeypatch) -> str:
     return f"s3a://{BUCKET}/{request.node.name[:40]}"
 
 
-def lose(worker: Server) -> None:
-    """End a worker with all that runs on it, as when its machine goes."""
-    os.killpg(worker.process.pid, signal.SIGKILL)
-    worker.process.wait()
-
-
 def python_of(worker: Server) -> list[int]:
     """Return the Python processes of Spark's on a worker."""
     found = []
@@ -70,7 +63,7 @@ def test_a_worker_lost_while_models_are_sampled_costs_nothing(work, hub, cluster
     running = cluster.submit("generation/jobs/generate.py", *words)
     prefix = work.removeprefix(f"s3a://{BUCKET}/") + "/landing/images/"
     until(lambda: any(key.endswith(".png") for key in objects(prefix)), running)
-    lose(cluster.spark.workers[0])
+    cluster.spark.workers[0].kill()  # with all that runs on it, as when its machine goes
     try:
         running.succeed()
     finally:
@@ -89,7 +82,7 @@ def test_a_worker_lost_while_images_are_described_costs_nothing(work, cluster: C
     ids = rows(work, IMAGES, "image_id")
     running = cluster.submit("etl/jobs/describe.py", "--root", work)
     until(lambda: bool(python_of(cluster.spark.workers[0])), running)
-    lose(cluster.spark.workers[0])
+    cluster.spark.workers[0].kill()  # with all that runs on it, as when its machine goes
     try:
         code = running.wait()
     finally:
