@@ -6,6 +6,7 @@ and reads them in this process (or in one of torch's workers). Petastorm does no
 the live files of the pinned version.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,22 +36,20 @@ COLUMNS = ("image_id", "bytes", "format", "width", "height", "label", "split")
 class PlannedReader(Reader):
     """A Petastorm reader of exactly the given row groups, in their order, in the calling thread.
 
-    Those of an object store are kept on this machine, up to `cache_bytes`.
+    Those of an object store are kept on this machine, up to `cache_bytes` (0 keeps none).
     """
 
     def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS, cache_bytes: int = 0):
         files = sorted({group.file for group in groups})
-        kept = None
-        if cache_bytes and not is_on_disk(files[0]):
-            kept = RowGroupCache([local_path(file) for file in files], cache_bytes)
+        stored = not is_on_disk(files[0])
         self._planned = [(local_path(group.file), group.number) for group in groups]
         super().__init__(
             _file_system(files[0]),
             [local_path(file) for file in files],
             schema_fields=[f"^{column}$" for column in columns],
             reader_pool=DummyPool(),
-            worker_class=_KeepingWorker if kept else ArrowReaderWorker,
-            cache=kept,
+            worker_class=_StoreWorker if stored else ArrowReaderWorker,
+            cache=RowGroupCache([local_path(file) for file in files], cache_bytes) if stored else None,
             is_batched_reader=True,
             shuffle_row_groups=False,
             num_epochs=1,
@@ -82,18 +81,24 @@ def _file_system(file: str) -> Any:
     return S3FSWrapper(storage.file_system())
 
 
-class _KeepingWorker(ArrowReaderWorker):
-    """Petastorm's worker, which opens no file of a row group that is kept on this machine."""
+class _StoreWorker(ArrowReaderWorker):
+    """Petastorm's worker, for an object store: a file is opened once, and not for what is kept on this machine.
+
+    Petastorm's own opens the file anew for each row group and reads it in small pieces, each a request.
+    """
 
     def process(self, piece_index: int, worker_predicate: None, shuffle_row_drop_partition: Any) -> None:
         piece = self._split_pieces[piece_index]
 
         def read() -> pyarrow.Table:
-            with self._filesystem.open(piece.path) as source:
-                parquet = pyarrow.parquet.ParquetFile(source)
-                return parquet.read_row_group(piece.row_group, columns=list(self._schema.fields))
+            return self._opened(piece.path).read_row_group(piece.row_group, columns=list(self._schema.fields))
 
         self.publish_func(self._local_cache.get(piece.path, piece.row_group, read))
+
+    @functools.cache  # noqa: B019 (a worker lives for one epoch)
+    def _opened(self, path: str) -> pyarrow.parquet.ParquetFile:
+        source = storage.file_system().open(path, "rb", cache_type="none")
+        return pyarrow.parquet.ParquetFile(source, pre_buffer=True)
 
 
 class _AllAtOnce(Ventilator):

@@ -29,6 +29,8 @@ class RowGroupCache:
 
     def get(self, file: str, number: int, read: Callable[[], pa.Table]) -> pa.Table:
         """Return a row group, by `read` where it is not kept; then keep it, if there is room."""
+        if not self._capacity:
+            return read()
         path = self._folder / f"{_stem(file)}-{number}{SUFFIX}"
         # It may not be there, or be torn by a full disk.
         with contextlib.suppress(OSError, pa.ArrowException), pa.memory_map(str(path)) as kept:

@@ -145,8 +145,12 @@ def delta_options(root: str) -> dict[str, str] | None:
 
 
 def spark_settings() -> dict[str, str]:
-    """Return Spark's settings for S3, without credentials: those Spark takes from the driver's environment."""
-    settings = {"fs.s3a.endpoint.region": _region(), "fs.s3a.attempts.maximum": "10"}
+    """Return Spark's settings for S3, without credentials: those Spark takes from the driver's environment.
+
+    S3A tries a call again for about a minute, over each time of the SDK's own tries: with its default of ten of
+    those, a store that is away for good would be told after a quarter of an hour.
+    """
+    settings = {"fs.s3a.endpoint.region": _region(), "fs.s3a.attempts.maximum": "2"}
     if endpoint := _endpoint():
         is_tls = str(not endpoint.startswith("http://")).lower()
         settings |= {
