@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import statistics
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from generation_overhead import SLOW, make_known
 from tests.cluster.servers import BUCKET, object_store, spark_cluster
 from tests.generation.tiny_pipelines import TINY, save
 
-PLAN = ["--plan", "p", "--images_per_generator", "16", "--steps", "4"]
+PLAN = ["--plan", "p", "--images_per_generator", "16", "--steps", "4", "--size", "64"]
 
 
 def main() -> int:
@@ -44,6 +45,8 @@ def main() -> int:
     for name in names:
         if not (work / "hub" / "tiny" / name).exists():
             save(name, work / "hub" / "tiny" / name)
+    for left in [work / "store", *work.glob("spark-*")]:
+        shutil.rmtree(left, ignore_errors=True)
     seconds: dict[tuple[str, int], list[float]] = {}
     with object_store(work / "store") as (_, clients), DemoHub(work / "hub") as hub:
         os.environ.update(clients)

@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     work = Path(asked.work).resolve()
+    shutil.rmtree(work / "store", ignore_errors=True)
     local = write(work / "lake", asked.images)
     rates: dict[str, list[float]] = {}
     with object_store(work / "store") as (_, clients):
