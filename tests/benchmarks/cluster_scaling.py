@@ -1,6 +1,6 @@
 """Describe and generate on a standalone cluster of one worker and of two, over a lake in an object store.
 
-    python tests/benchmarks/cluster_scaling.py --work FOLDER --images 600 --rounds 3
+    python tests/benchmarks/cluster_scaling.py --work FOLDER --images 1500 --rounds 3
 
 Store, master, workers (one core each), driver and the demo Hub share this machine: the ratio says what is left
 of two cores. Each job is submitted by spark-submit to a lake of its own; its seconds are those of its stage, in
@@ -36,7 +36,7 @@ PLAN = ["--plan", "p", "--images_per_generator", "16", "--steps", "4", "--size",
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", required=True, help="a folder for the store and the models")
-    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--models", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
