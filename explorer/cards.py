@@ -61,6 +61,14 @@ def show_picture(row: Row, hidden: bool) -> None:
     )
 
 
+def _listed(versions: str | None) -> str | None:
+    """Return a JSON object as words; what is none as it is."""
+    try:
+        return ", ".join(f"{name} {version}" for name, version in json.loads(versions or "").items())
+    except (ValueError, AttributeError):
+        return versions
+
+
 def show_provenance(lake: Snapshot, row: Row) -> None:
     """Show where the image comes from, its maker's lineage, and the command that makes it again."""
     maker = row["generator_id"]
@@ -70,7 +78,8 @@ def show_provenance(lake: Snapshot, row: Row) -> None:
         st.badge("Real", color="blue", icon=":material/photo_camera:")
     page.facts({"Generator": maker, "Source": row["real_source"], "Prompt": row["prompt"]})
     size = f"{row['width']} × {row['height']} pixels, {row['format']}, {row['mode'] or 'mode unknown'}"
-    page.facts({"Size": size} | {title: row[name] for name, title in (MADE | KEPT).items()})
+    known = dict(row) | {"library_versions": _listed(row["library_versions"])}
+    page.facts({"Size": size} | {title: known[name] for name, title in (MADE | KEPT).items()})
     with st.container(horizontal=True):
         if maker:
             page.link("generators", "Its generator", icon="brush", generator=maker)
