@@ -147,10 +147,15 @@ def delta_options(root: str) -> dict[str, str] | None:
 def spark_settings() -> dict[str, str]:
     """Return Spark's settings for S3, without credentials: those Spark takes from the driver's environment.
 
-    S3A tries a call again for about a minute, over each time of the SDK's own tries: with its default of ten of
-    those, a store that is away for good would be told after a quarter of an hour.
+    A call is tried again for half a minute, with waits that double. By default S3A does so for a minute, with ten
+    tries of the SDK's own within each of its own, and Delta calls once for every folder above a table: a store that
+    is away for good would be told after a quarter of an hour.
     """
-    settings = {"fs.s3a.endpoint.region": _region(), "fs.s3a.attempts.maximum": "2"}
+    settings = {
+        "fs.s3a.endpoint.region": _region(),
+        "fs.s3a.attempts.maximum": "2",
+        "fs.s3a.retry.limit": "6",
+    }
     if endpoint := _endpoint():
         is_tls = str(not endpoint.startswith("http://")).lower()
         settings |= {
