@@ -148,7 +148,7 @@ def spark_settings() -> dict[str, str]:
     """Return Spark's settings for S3, without credentials: those Spark takes from the driver's environment.
 
     A call is tried again for half a minute, with waits that double. By default S3A does so for a minute, with ten
-    tries of the SDK's own within each of its own, and Delta calls once for every folder above a table: a store that
+    tries of the SDK's own within each of its own, and Delta calls once for every folder above a table: that a store
     is away for good would be told after a quarter of an hour.
     """
     settings = {
