@@ -147,9 +147,9 @@ def delta_options(root: str) -> dict[str, str] | None:
 def spark_settings() -> dict[str, str]:
     """Return Spark's settings for S3, without credentials: those Spark takes from the driver's environment.
 
-    A call is tried again for half a minute, with waits that double. By default S3A does so for a minute, with ten
-    tries of the SDK's own within each of its own, and Delta calls once for every folder above a table: that a store
-    is away for good would be told after a quarter of an hour.
+    A call is tried again for half a minute, with waits that double. S3A's default is a minute, with ten tries of
+    the SDK's own within each of its own, and Delta calls once for every folder above a table: that a store is away
+    for good would be told after a quarter of an hour.
     """
     settings = {
         "fs.s3a.endpoint.region": _region(),
