@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, DataType, StructType
 
 from etl.errors import TableDamaged, VersionGone
 from etl.lake.schemas import Table
-from etl.lake.storage import file_system, is_local
+from etl.lake.storage import failure, file_system, is_local
 from explorer.query import Query
 from explorer.reading import Snapshot
 
@@ -47,16 +47,18 @@ _schemas: "OrderedDict[Snapshot, str]" = OrderedDict()
 
 
 def rows(lake: Snapshot, asked: Query) -> pl.DataFrame:
-    """Return the answer. Raises VersionGone where files are gone, TableDamaged where they cannot be read."""
+    """Return the answer.
+
+    Raises VersionGone where files are gone, TableDamaged where they cannot be read, StorageRefused and
+    StorageUnreachable for what an object store says.
+    """
     cursor = _shared().cursor()
     try:
         cursor.execute(f"use {_schema_of(lake)}")
         parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.parameters}
         return cursor.sql(asked.text, params=parameters or None).pl()
-    except duckdb.IOException:
-        raise VersionGone(_GONE) from None
-    except duckdb.InvalidInputException as error:
-        raise TableDamaged(f"a file of the lake cannot be read: {error}") from error
+    except duckdb.Error as error:
+        raise _named(lake, error) from None
     finally:
         cursor.close()
 
@@ -73,14 +75,25 @@ def locked(lake: Snapshot) -> duckdb.DuckDBPyConnection:
     try:
         _reach(connection, lake)
         files = _create_views(connection, lake)
-    except duckdb.IOException:
+    except duckdb.Error as error:
         connection.close()
-        raise VersionGone(_GONE) from None
+        raise _named(lake, error) from None
     paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     connection.execute(f"set allowed_paths = [{paths}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def _named(lake: Snapshot, error: duckdb.Error) -> Exception:
+    """Return what DuckDB's error means to who reads the lake; the error itself where that is not known."""
+    if named := failure(lake.root, error):
+        return named
+    if isinstance(error, duckdb.IOException):
+        return VersionGone(_GONE)
+    if isinstance(error, duckdb.InvalidInputException):
+        return TableDamaged(f"a file of the lake cannot be read: {error}")
+    return error
 
 
 @lru_cache(maxsize=1)

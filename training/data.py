@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from etl.errors import ForensicsError, TableDamaged
+from etl.lake import storage
 from training.decoding import RAW, decode, raw_pixels
 from training.errors import BadLabel, RowsLost, TransformFailed, WorkerDied, WrongSize
 from training.plan import shares, taken
@@ -160,7 +161,11 @@ class _Epoch(IterableDataset):
             planned = [self.split.groups[number] for number in groups]
             with PlannedReader(planned, cache_bytes=self.loading.cache_bytes) as reader:
                 yield from zip(groups, reader, strict=True)
-        except (OSError, pa.ArrowException, KeyError) as error:
+        except Exception as error:
+            if named := storage.failure(self.split.groups[groups[0]].file, error):
+                raise named from None
+            if not isinstance(error, OSError | pa.ArrowException | KeyError):
+                raise
             raise TableDamaged(
                 f"a file of the split '{self.split.name}' cannot be read ({' '.join(str(error).split())[:300]}); "
                 "look at the disk, or build the training set again"

@@ -6,7 +6,6 @@ and reads them in this process (or in one of torch's workers). Petastorm does no
 the live files of the pinned version.
 """
 
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -82,23 +81,26 @@ def _file_system(file: str) -> Any:
 
 
 class _StoreWorker(ArrowReaderWorker):
-    """Petastorm's worker, for an object store: a file is opened once, and not for what is kept on this machine.
+    """Petastorm's worker, for an object store: a row group is read in few large pieces, if it is not kept here.
 
-    Petastorm's own opens the file anew for each row group and reads it in small pieces, each a request.
+    Petastorm's own reads each file's footer anew for each row group, and the row group in small pieces.
     """
+
+    def __init__(self, *settings: Any):
+        super().__init__(*settings)
+        self._footers: dict[str, pyarrow.parquet.FileMetaData] = {}
 
     def process(self, piece_index: int, worker_predicate: None, shuffle_row_drop_partition: Any) -> None:
         piece = self._split_pieces[piece_index]
 
         def read() -> pyarrow.Table:
-            return self._opened(piece.path).read_row_group(piece.row_group, columns=list(self._schema.fields))
+            with storage.file_system().open(piece.path, "rb", cache_type="none") as source:
+                footer = self._footers.get(piece.path)
+                parquet = pyarrow.parquet.ParquetFile(source, metadata=footer, pre_buffer=True)
+                self._footers[piece.path] = parquet.metadata
+                return parquet.read_row_group(piece.row_group, columns=list(self._schema.fields))
 
         self.publish_func(self._local_cache.get(piece.path, piece.row_group, read))
-
-    @functools.cache  # noqa: B019 (a worker lives for one epoch)
-    def _opened(self, path: str) -> pyarrow.parquet.ParquetFile:
-        source = storage.file_system().open(path, "rb", cache_type="none")
-        return pyarrow.parquet.ParquetFile(source, pre_buffer=True)
 
 
 class _AllAtOnce(Ventilator):

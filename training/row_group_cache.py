@@ -7,7 +7,8 @@ another order, and to make room for one would lose one that comes later. Several
 
 import contextlib
 import hashlib
-import os
+import secrets
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from etl.lake import storage
 
 SUFFIX = ".arrow"
 _LOOK_EVERY = 32
+_LEFT_AFTER = 600.0
+"""Seconds after which an unfinished file is one of a killed process."""
 
 
 class RowGroupCache:
@@ -47,7 +50,7 @@ class RowGroupCache:
         self._kept += 1
         if self._room < table.nbytes:
             return
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+        unfinished = path.with_suffix(f".{secrets.token_hex(6)}.tmp")
         with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._room -= unfinished.stat().st_size
@@ -58,7 +61,9 @@ class RowGroupCache:
         sizes = {path: path.stat().st_size for path in self._folder.iterdir()}
         free = self._capacity - sum(sizes.values())
         for path, size in sizes.items():
-            if free < wanted and path.name.rpartition("-")[0] not in self._ours:
+            is_left = path.suffix != SUFFIX and time.time() - path.stat().st_mtime > _LEFT_AFTER
+            is_other = path.name.rpartition("-")[0] not in self._ours
+            if is_left or (free < wanted and is_other):
                 path.unlink(missing_ok=True)
                 free += size
         return free

@@ -103,7 +103,11 @@ def opened(file: str) -> Iterator[pq.ParquetFile]:
     try:
         with _source(file) as source:
             yield pq.ParquetFile(source)
-    except (OSError, pa.ArrowException) as error:
+    except Exception as error:
+        if named := storage.failure(file, error):
+            raise named from None
+        if not isinstance(error, OSError | pa.ArrowException):
+            raise
         raise TableDamaged(
             f"{local_path(file)} cannot be read ({' '.join(str(error).split())[:300]}); look at the disk or the "
             "store, or build the training set again"

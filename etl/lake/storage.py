@@ -21,7 +21,9 @@ from etl.errors import ConfigError, StorageRefused, StorageUnreachable
 S3_CONNECTOR = "org.apache.hadoop:hadoop-aws:3.4.1"
 """Of the Hadoop that pyspark 4.0 ships."""
 WORK_VARIABLE = "FORENSICS_WORK"
-_SCHEMES = ("s3a", "s3")
+_ADDRESS = re.compile(r"(?i:s3a?)://([A-Za-z0-9][A-Za-z0-9.-]*)((?:/[A-Za-z0-9!_.'()@=&~:,+-]*)*)")
+"""What all readers take alike: a space, a percent sign or a letter beyond ASCII has two names among them."""
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._-]+(:\d+)?/?|https?://\[[0-9a-fA-F:]+\](:\d+)?/?")
 _REFUSALS = {
     "AccessDenied": "check what the credentials may do",
     "ExpiredToken": "get new credentials",
@@ -35,7 +37,8 @@ _REFUSALS = {
 }
 _SAYS = re.compile("|".join(key for key in _REFUSALS if not key.isdigit()))
 _TROUBLE = re.compile(
-    r"AwsServiceException|SdkClientException|S3Exception|AWSS3IOException|fs\.s3a\.|S3AFileSystem|ConnectException"
+    r"AwsServiceException|SdkClientException|S3Exception|AWSS3IOException|fs\.s3a\.|S3AFileSystem|ConnectException|"
+    r"EndpointConnectionError|ConnectTimeoutError|ReadTimeoutError|ConnectionClosedError|Could not connect to the"
 )
 
 
@@ -46,14 +49,19 @@ def is_local(root: str) -> bool:
 
 def split(address: str) -> tuple[str, str]:
     """Return the bucket and the key of an address. Raises ConfigError for one that is no S3 address."""
-    parts = urlsplit(address)
-    if "@" in parts.netloc:
+    scheme, _, rest = address.partition("://")
+    if "@" in rest.partition("/")[0] or ":" in rest.partition("/")[0]:
         raise ConfigError(
             "--root must hold no credentials: give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
-    if parts.scheme not in _SCHEMES or not parts.netloc:
-        raise ConfigError(f"--root must be a folder or s3a://BUCKET/PREFIX, not {address}")
-    return parts.netloc, parts.path.strip("/")
+    found = _ADDRESS.fullmatch(address)
+    if not found and scheme.lower() in ("s3", "s3a"):
+        raise ConfigError(
+            "--root must be s3a://BUCKET/PREFIX, of ASCII letters, digits and none of the signs space ? # % * [ ]"
+        )
+    if not found:
+        raise ConfigError(f"--root must be a folder or s3a://BUCKET/PREFIX, not {scheme}://…")
+    return found[1], found[2].strip("/")
 
 
 def normal(root: str) -> str:
@@ -86,6 +94,8 @@ def require(root: str) -> None:
     Raises ConfigError, StorageRefused where it does not let us in, StorageUnreachable where it does not answer.
     """
     if is_local(root):
+        if re.match(r"(?i)s3[an]?:", root):
+            raise ConfigError("--root must be a folder or s3a://BUCKET/PREFIX, with two slashes after the colon")
         return
     bucket, _ = split(root)
     with answered(root):
@@ -115,13 +125,13 @@ def answered(root: str) -> Iterator[None]:
 
 
 def failure(root: str, error: Exception) -> StorageRefused | StorageUnreachable | None:
-    """Return what another reader's error says of the store of a remote root; None where it is no word of it.
+    """Return what another reader's error says of the store of a remote root or file; None where it says nothing.
 
     The reader's own text is not repeated: it may hold the request that was signed.
     """
-    if is_local(root):
+    if is_local(root) or root.startswith("file://"):
         return None
-    bucket, text = split(root)[0], str(error)
+    bucket, text = urlsplit(root).netloc, str(error)
     if found := _SAYS.search(text):
         return StorageRefused(_refusal(bucket, found[0]))
     if "S3AFileSystem not found" in text:
@@ -129,7 +139,12 @@ def failure(root: str, error: Exception) -> StorageRefused | StorageUnreachable 
             f"this Spark session cannot read {normal(root)}: submit with --properties-file of conf/cluster, or "
             f"--packages {S3_CONNECTOR}"
         )
-    if _TROUBLE.search(text) or "error sending request" in text or "Generic S3 error" in text:
+    if (
+        isinstance(error, ConnectionError | TimeoutError)
+        or _TROUBLE.search(text)
+        or "error sending request" in text
+        or "Generic S3 error" in text
+    ):
         return StorageUnreachable(_silence(bucket, "it failed during a read or a write"))
     return None
 
@@ -175,7 +190,10 @@ def file_system() -> Any:
     """Return fsspec's file system of the store, for readers that need one; it takes `bucket/key`."""
     from s3fs import S3FileSystem
 
-    return S3FileSystem(client_kwargs={"endpoint_url": _endpoint(), "region_name": _region()})
+    # Tried again for about half a minute, as Spark does.
+    patience = {"retries": {"max_attempts": 8, "mode": "standard"}, "connect_timeout": 10}
+    at = {"endpoint_url": _endpoint(), "region_name": _region()}
+    return S3FileSystem(client_kwargs=at, config_kwargs=patience)
 
 
 @functools.lru_cache(maxsize=2)
@@ -193,7 +211,12 @@ def _client(process: int, endpoint: str | None) -> Any:
 
 
 def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and not _ENDPOINT.fullmatch(endpoint):
+        raise ConfigError(
+            "AWS_ENDPOINT_URL must be http://HOST:PORT or https://HOST:PORT, and hold no credentials"
+        )
+    return endpoint or None
 
 
 def _region() -> str:

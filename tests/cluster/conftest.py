@@ -49,7 +49,7 @@ def root(store, monkeypatch, request) -> str:
     """A lake of the test's own in the object store, which this process may use too."""
     for key, value in store[1].items():
         monkeypatch.setenv(key, value)
-    return f"s3a://{BUCKET}/{request.node.name[:40]}"
+    return f"s3a://{BUCKET}/{request.node.name.partition('[')[0][:40]}"
 
 
 @pytest.fixture(scope="session")

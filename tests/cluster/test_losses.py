@@ -30,7 +30,7 @@ def work(request, cluster, store, monkeypatch) -> str:
     """A lake of the test's own, which this process may read."""
     for key, value in store[1].items():
         monkeypatch.setenv(key, value)
-    return f"s3a://{BUCKET}/{request.node.name[:40]}"
+    return f"s3a://{BUCKET}/{request.node.name.partition('[')[0][:40]}"
 
 
 def python_of(worker: Server) -> list[int]:

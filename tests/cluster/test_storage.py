@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import LeaseLost, LockHeld, StorageRefused
+from etl.errors import LeaseLost, LockHeld, StorageRefused, StorageUnreachable
 from etl.lake import lease, snapshot, storage
 from etl.lake.folder import folder
 from etl.lake.lock import table_lock
@@ -17,6 +17,7 @@ from etl.models.landing import CrawlState, Landing, Walk
 from generation.landing import Landing as Images
 from tests.cluster.servers import BUCKET
 from tests.flow.commands import ROOT, clean_environment, forensics
+from training.data import Loading, batches
 from training.reader import PlannedReader
 from training.splits import open_split
 
@@ -80,6 +81,17 @@ def test_petastorm_reads_the_rows_from_the_store(root):
     with PlannedReader(split.groups) as reader:
         read = [str(image_id) for batch in reader for image_id in batch.image_id]
     assert sorted(read) == [row["image_id"] for row in rows]
+
+
+def test_a_store_that_goes_away_within_an_epoch_is_told_as_that(root, monkeypatch):
+    table = training_rows("t")
+    rows = [{"image_id": f"{n:02}", "bytes": b"x", "split": "train", "label": n % 2} for n in range(20)]
+    snapshot.append(root, table, rows)
+    split = open_split(root, table, snapshot.current_version(root, table), "train")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(StorageUnreachable, match=r"127\.0\.0\.1:1 cannot be used"):
+        list(batches(split, lambda pixels, _: pixels, Loading()))
 
 
 def test_a_second_writer_is_told_who_writes_and_until_when(root):
@@ -166,6 +178,30 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(store):
     done = forensics("summarise", "--root", f"s3a://me:hidden@{BUCKET}/lake", **store[1])
     assert done.returncode == 2
     assert "must hold no credentials" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("s3a://lake/a b", "s3a://lake/a%20b", "s3a://lake/ü", "s3a://lake/main?x=1", "s3a://lake/a#b"),
+        *("s3a:/lake/a", "s3a://KEY:hidden/lake"),
+    ],
+)
+def test_a_root_that_readers_take_differently_is_wrong_usage(odd, store):
+    done = forensics("summarise", "--root", odd, **store[1])
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["127.0.0.1:9000", "KEY:hidden@127.0.0.1:9000", "http://KEY:hidden@127.0.0.1:9000"]
+)
+def test_an_endpoint_without_scheme_or_with_credentials_is_wrong_usage(endpoint, root, store):
+    done = forensics("summarise", "--root", root, **store[1] | {"AWS_ENDPOINT_URL": endpoint})
+    assert done.returncode == 2
+    assert "AWS_ENDPOINT_URL must be" in done.stderr and len(done.stderr.splitlines()) == 1
     assert "hidden" not in done.stderr
 
 

@@ -34,6 +34,7 @@ def main() -> None:
             "ROOT": root,
         }
         lines = [f"export {key}={shlex.quote(value)}\n" for key, value in values.items()]
+        (folder / "environment").touch(0o600)
         (folder / "environment").write_text("".join(lines))
         print(f"up; source {folder / 'environment'}", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})

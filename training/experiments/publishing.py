@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".experiments"
 RECORD = "config.json"
+"""What an experiment leaves of its configuration, for the report."""
 
 
 def record(settings: ExperimentSettings) -> None:

@@ -17,7 +17,6 @@ from training.experiments.outcome import Outcome, effect_line, outcome
 from training.experiments.points import points
 from training.experiments.settings import ExperimentSettings, ReportSettings
 
-"""What `forensics experiment` leaves of its configuration, beside the figure."""
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;color:#22303c;max-width:62rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;font-size:13px;margin:.6rem 0}td,th{padding:.15rem .6rem;text-align:right;"
