@@ -74,7 +74,7 @@ def session(app_name: str, master: str | None = None, root: str = "") -> Iterato
         _prepare(spark, root)
         yield spark
     except (PySparkException, Py4JError) as error:
-        if named := storage.failure(root, error):
+        if named := storage.failure(root, error) or storage.away(root):
             raise named from None
         if DiskFull.SAID not in str(error):
             raise

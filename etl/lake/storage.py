@@ -149,6 +149,20 @@ def failure(root: str, error: Exception) -> StorageRefused | StorageUnreachable 
     return None
 
 
+def away(root: str) -> StorageUnreachable | None:
+    """Return that the store of a remote root does not answer now; None where it does.
+
+    For errors that do not say it: with the store away, Delta sees no table where there is one.
+    """
+    try:
+        require(root)
+    except StorageUnreachable as silent:
+        return silent
+    except (StorageRefused, ConfigError):
+        pass
+    return None
+
+
 def delta_options(root: str) -> dict[str, str] | None:
     """Return the storage options of delta-rs and Polars; credentials they find by themselves."""
     if is_local(root):
