@@ -80,7 +80,7 @@ def test_an_epoch_of_two_workers_goes_on_too(train):
 
 def test_row_groups_before_the_cut_are_not_read(train, monkeypatch):
     read = []
-    monkeypatch.setattr("training.data.PlannedReader.__init__", lambda self, groups: read.append(len(groups)))
+    monkeypatch.setattr("training.data.PlannedReader.__init__", lambda self, groups, **_: read.append(len(groups)))
     with pytest.raises(AttributeError):
         list(batches(train, one_pixel, Loading(batch_size=7), start=3))
     assert read == [len(train.groups) - 7]
