@@ -61,7 +61,7 @@ def test_the_images_are_those_of_the_local_demo(lake, demo_lake):
     ("table", "columns"),
     [
         (MODELS, ["model_id", "pipeline_class"]),
-        (GENERATORS, ["generator_id", "eligible", "eligibility_code"]),
+        (GENERATORS, ["generator_id", "eligible", "reason"]),
         (COLLECTIONS, ["collection", "image_id"]),
         (REJECTS, ["stage", "key", "code"]),
     ],
