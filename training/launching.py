@@ -70,10 +70,10 @@ def _task() -> Callable[[list[str], list[str], str | None], None]:
         os.environ["PYTHONPATH"] = os.pathsep.join([*here, os.environ.get("PYTHONPATH", "")])
         if mlflow:
             os.environ["MLFLOW_TRACKING_URI"] = mlflow
+        from etl.cli import job
         from etl.command import run
-        from training.jobs.train import main
 
-        if code := run(main, words):
+        if code := run(job("train"), words):
             sys.exit(code)
 
     return train
