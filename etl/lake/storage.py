@@ -23,7 +23,7 @@ S3_CONNECTOR = "org.apache.hadoop:hadoop-aws:3.4.1"
 WORK_VARIABLE = "FORENSICS_WORK"
 _ADDRESS = re.compile(r"(?i:s3a?)://([A-Za-z0-9][A-Za-z0-9.-]*)((?:/[A-Za-z0-9!_.'()@=&~:,+-]*)*)")
 """What all readers take alike: a space, a percent sign or a letter beyond ASCII has two names among them."""
-_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._-]+(:\d+)?/?|https?://\[[0-9a-fA-F:]+\](:\d+)?/?")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[A-Za-z0-9._/-]*)?")
 _REFUSALS = {
     "AccessDenied": "check what the credentials may do",
     "ExpiredToken": "get new credentials",
