@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa  # (before torch: loaded after it, Arrow has crashed)
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from etl.errors import ForensicsError, TableDamaged
 from etl.lake import storage
@@ -73,7 +73,7 @@ def batches(
     if loading.workers:
         # Forked from a clean server: a fork of this process would copy the locks of its threads.
         context = get_context("forkserver")
-        context.set_forkserver_preload(["training.data"])
+        context.set_forkserver_preload(["training.data", "training.augmentations"])
     loader = DataLoader(dataset, batch_size=None, num_workers=loading.workers, multiprocessing_context=context)
     came = 0
     try:
@@ -173,10 +173,12 @@ class _Epoch(IterableDataset):
 
     def _transformed(self, rows: Any, row: int, image_id: str) -> NDArray[np.uint8]:
         if rows.format[row] == RAW:
-            pixels = raw_pixels(rows.bytes[row], rows.height[row], rows.width[row], image_id)
+            pixels = raw_pixels(
+                memoryview(rows.bytes[row].as_buffer()), rows.height[row], rows.width[row], image_id
+            )
             self._require_size(pixels, image_id)
         else:
-            pixels = decode(rows.bytes[row], image_id)
+            pixels = decode(rows.bytes[row].as_py(), image_id)
         try:
             return self.transform(pixels, image_id)
         except (Exception, SystemExit) as error:
@@ -202,5 +204,7 @@ class _Epoch(IterableDataset):
 
 
 def _batch(rows: list[tuple[str, NDArray[np.uint8], int]]) -> Batch:
+    """Collate as torch does: in one of its workers straight into memory that the processes share."""
     ids, images, labels = zip(*rows, strict=True)
-    return Batch(list(ids), torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.float32))
+    stacked = default_collate([torch.from_numpy(np.require(image, requirements=["W"])) for image in images])
+    return Batch(list(ids), stacked, torch.tensor(labels, dtype=torch.float32))

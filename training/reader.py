@@ -3,7 +3,8 @@
 Its thread pool loses rows when row groups are read fast, its order with more than one worker is not repeatable,
 and every epoch of one reader has the same order. So a reader lives for one epoch, takes our list of row groups,
 and reads them in this process (or in one of torch's workers). Petastorm does not read Delta's log either: it gets
-the live files of the pinned version.
+the live files of the pinned version. And of a row group it makes Python objects at once, which costs as much as
+reading it: here the bytes stay in Arrow's memory until one image's are asked for.
 """
 
 import warnings
@@ -12,9 +13,14 @@ from typing import Any
 
 import pyarrow  # (before torch, which Petastorm may load: loaded after it, Arrow has crashed)
 import pyarrow.parquet
-from petastorm.arrow_reader_worker import ArrowReaderWorker
+from petastorm.arrow_reader_worker import (
+    ArrowReaderWorker,
+    ArrowReaderWorkerResultsQueueReader,
+    convert_arrow_table_to_numpy_dict,
+)
 from petastorm.fs_utils import FilesystemResolver
 from petastorm.reader import Reader
+from petastorm.workers_pool import EmptyResultError
 from petastorm.workers_pool.dummy_pool import DummyPool
 from petastorm.workers_pool.ventilator import Ventilator
 
@@ -35,7 +41,9 @@ COLUMNS = ("image_id", "bytes", "format", "width", "height", "label", "split")
 class PlannedReader(Reader):
     """A Petastorm reader of exactly the given row groups, in their order, in the calling thread.
 
-    Those of an object store are kept on this machine, up to `cache_bytes` (0 keeps none).
+    A row group comes as a named tuple of columns: numpy arrays, but `bytes` as Arrow's array, whose cells
+    `as_py()` copies and `as_buffer()` does not. Row groups of an object store are kept on this machine, up to
+    `cache_bytes` (0 keeps none).
     """
 
     def __init__(self, groups: Sequence[RowGroup], columns: Sequence[str] = COLUMNS, cache_bytes: int = 0):
@@ -47,8 +55,8 @@ class PlannedReader(Reader):
             [local_path(file) for file in files],
             schema_fields=[f"^{column}$" for column in columns],
             reader_pool=DummyPool(),
-            worker_class=_StoreWorker if stored else ArrowReaderWorker,
-            cache=RowGroupCache([local_path(file) for file in files], cache_bytes) if stored else None,
+            worker_class=_StoreWorker if stored else _Worker,
+            cache=RowGroupCache([local_path(file) for file in files], cache_bytes if stored else 0),
             is_batched_reader=True,
             shuffle_row_groups=False,
             num_epochs=1,
@@ -80,8 +88,8 @@ def _file_system(file: str) -> Any:
     return S3FSWrapper(storage.file_system())
 
 
-class _StoreWorker(ArrowReaderWorker):
-    """Petastorm's worker, for an object store: a row group is read in few large pieces, if it is not kept here.
+class _Worker(ArrowReaderWorker):
+    """Petastorm's worker, which reads a row group in few large pieces.
 
     Petastorm's own reads each file's footer anew for each row group, and the row group in small pieces.
     """
@@ -94,13 +102,42 @@ class _StoreWorker(ArrowReaderWorker):
         piece = self._split_pieces[piece_index]
 
         def read() -> pyarrow.Table:
-            with storage.file_system().open(piece.path, "rb", cache_type="none") as source:
+            with self._opened(piece.path) as source:
                 footer = self._footers.get(piece.path)
                 parquet = pyarrow.parquet.ParquetFile(source, metadata=footer, pre_buffer=True)
                 self._footers[piece.path] = parquet.metadata
-                return parquet.read_row_group(piece.row_group, columns=list(self._schema.fields))
+                return parquet.read_row_group(
+                    piece.row_group, columns=list(self._schema.fields), use_threads=False
+                )
 
         self.publish_func(self._local_cache.get(piece.path, piece.row_group, read))
+
+    def _opened(self, path: str) -> Any:
+        return pyarrow.OSFile(path)
+
+    @staticmethod
+    def new_results_queue_reader() -> "_Columns":
+        return _Columns()
+
+
+class _StoreWorker(_Worker):
+    """The same for an object store."""
+
+    def _opened(self, path: str) -> Any:
+        return storage.file_system().open(path, "rb", cache_type="none")
+
+
+class _Columns(ArrowReaderWorkerResultsQueueReader):
+    """Makes numpy arrays of the columns, except of the bytes."""
+
+    def read_next(self, workers_pool: Any, schema: Any, ngram: None) -> Any:
+        try:
+            table = workers_pool.get_results()
+        except EmptyResultError:
+            raise StopIteration from None
+        kept = {name: table.column(name) for name in table.column_names if name == "bytes"}
+        small = convert_arrow_table_to_numpy_dict(table.drop_columns(list(kept)), schema)
+        return schema.make_namedtuple(**small, **kept)
 
 
 class _AllAtOnce(Ventilator):

@@ -34,7 +34,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from loader_reference import ReferenceTransform
 from measured import PROJECT, load_average
 from PIL import Image, ImageOps
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -159,7 +158,12 @@ def table(root: Path, rows: list[Row]) -> Split:
         deltalake.DeltaTable(snapshot.address(str(root), schema)),
         pa.table(columns, schema=to_arrow_schema(schema.schema)),
         mode="append",
-        writer_properties=deltalake.WriterProperties(max_row_group_size=ROWS_A_GROUP, compression="UNCOMPRESSED"),
+        writer_properties=deltalake.WriterProperties(
+            max_row_group_size=ROWS_A_GROUP,
+            compression="UNCOMPRESSED",
+            # As Spark writes: otherwise two images of each row group stand in the footer.
+            column_properties={"bytes": deltalake.ColumnProperties(False, statistics_enabled="NONE")},
+        ),
     )
     return open_split(str(root), schema, snapshot.current_version(str(root), schema), "train")
 
@@ -187,6 +191,9 @@ class InFiles(Dataset):
     """The reference's way: a file an image, Pillow, floats."""
 
     def __init__(self, paths: list[Path]):
+        # Our workers import this script, and have no use for torchvision.
+        from loader_reference import ReferenceTransform
+
         self.paths, self.transform = paths, ReferenceTransform(256, CROP)
 
     def __len__(self) -> int:

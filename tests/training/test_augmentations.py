@@ -81,6 +81,8 @@ def test_every_mode_decodes_to_rgb(mode):
         ("JPEG", {"quality": 90}),
         ("JPEG", {"quality": 80, "progressive": True}),
         ("JPEG", {"quality": 97, "subsampling": 0}),
+        ("JPEG", {"quality": 75, "subsampling": 1}),
+        ("JPEG", {"quality": 90, "keep_rgb": True}),
         ("PNG", {}),
         ("WEBP", {"quality": 80}),
     ],
@@ -91,10 +93,11 @@ def test_every_decoder_gives_pillows_pixels(format_, options):
         assert (decode(data, "id") == np.asarray(image.convert("RGB"))).all()
 
 
-def test_a_damaged_png_is_refused_where_pillow_refuses_it_and_else_has_its_pixels():
+@pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+def test_a_damaged_image_is_refused_where_pillow_refuses_it_and_else_has_its_pixels(format_):
     random = np.random.default_rng(0)
     file = io.BytesIO()
-    Image.fromarray(random.integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(file, "PNG")
+    Image.fromarray(random.integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(file, format_)
     outcomes = set()
     for number in range(120):
         data = bytearray(file.getvalue())
