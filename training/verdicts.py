@@ -60,8 +60,7 @@ def judge(settings: ScoreSettings) -> Judge:
     if settings.model:
         chosen = trained.find(settings.root, settings.model)
     else:
-        tracker, training_set = Tracker(settings.root), sets.find(settings.root, settings.training_set)
-        chosen = trained.of_run(tracker, tracker.newest_finished(training_set.name, training_set.version))
+        chosen = _newest(settings.root, settings.training_set)
     points = evaluation.points_of(settings.root, chosen.run_id) if chosen.run_id else {}
     points[ZERO] = Point(ZERO, 0.0)
     asked = settings.operating_point or (BALANCED if BALANCED in points else ZERO)
@@ -73,6 +72,19 @@ def judge(settings: ScoreSettings) -> Judge:
     model, size = chosen.load(settings.device)
     band = points[settings.abstain] if settings.abstain else None
     return Judge(model, size, chosen.name, chosen.run_id, chosen.checksum[:12], points[asked], band)
+
+
+def _newest(root: str, training_set: str) -> trained.Trained:
+    """Return the detector that was last trained on a training set."""
+    tracker = Tracker(root)
+    try:
+        found = sets.find(root, training_set)
+    except NothingUsable:
+        raise NothingUsable(
+            f"there is no training set '{training_set}' whose newest detector could score; name a detector with "
+            "--model, or a training set with --training_set"
+        ) from None
+    return trained.of_run(tracker, tracker.newest_finished(found.name, found.version))
 
 
 def score(judge: Judge, settings: ScoreSettings, paths: Sequence[str]) -> Iterator[list[Row]]:
