@@ -70,7 +70,7 @@ def test_a_released_detector_scores_files_as_the_class_it_was_published_with(pub
 def test_scoring_without_a_detector_or_a_known_training_set_says_what_to_name(lake_root, rows, tmp_path):
     (tmp_path / "image.png").write_bytes(rows("test", 1)[0]["bytes"])
     words = [str(tmp_path / "image.png"), "--root", str(lake_root), "--training_set", "nosuch"]
-    with pytest.raises(NothingUsable, match="no training set 'nosuch'.*--model, or a training set"):
+    with pytest.raises(NothingUsable, match=r"no training set 'nosuch'.*--model, or a training set"):
         score_job.main(words)
 
 
