@@ -106,7 +106,7 @@ def read(root: str, cache_bytes: int = 0) -> int:
     count = 0
     with PlannedReader(split.groups, cache_bytes=cache_bytes) as reader:
         for batch in reader:
-            count += sum(len(data) > 0 for data in batch.bytes)
+            count += sum(len(data.as_py()) > 0 for data in batch.bytes)
     return count
 
 
