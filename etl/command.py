@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
-from etl.errors import FINISHED_WITH_REJECTS, OK, DiskFull, ForensicsError
+from etl.errors import FINISHED_WITH_REJECTS, OK, DiskFull, ForensicsError, TableDamaged
 
 Main = Callable[[Sequence[str] | None], int]
 
@@ -23,13 +23,21 @@ def run(main: Main, argv: Sequence[str] | None = None) -> int:
         return main(argv)
     except ForensicsError as error:
         return _told(error)
-    except Exception as error:  # of Python's own files, or of delta-rs
-        if DiskFull.SAID not in str(error):
+    except Exception as error:  # of Python's own files, of delta-rs or Polars
+        if (named := _named(error)) is None:
             raise
-        return _told(DiskFull())
+        return _told(named)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _named(error: Exception) -> ForensicsError | None:
+    """Return what a library's error means, where that can be told."""
+    if DiskFull.SAID in str(error):
+        return DiskFull()
+    of_a_file = type(error).__module__.startswith("polars") or isinstance(error, FileNotFoundError)
+    return TableDamaged.of_a_file(error) if of_a_file and "parquet" in str(error) else None
 
 
 def _told(error: ForensicsError) -> int:

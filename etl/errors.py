@@ -153,6 +153,12 @@ class TableOutdated(ForensicsError):
 class TableDamaged(ForensicsError):
     """A Delta table's log or one of its live files cannot be read."""
 
+    @classmethod
+    def of_a_file(cls, error: Exception) -> "TableDamaged":
+        """Say what a reader of Parquet has said of a file that it was reading."""
+        said = " ".join(str(error).split())[:300]
+        return cls(f"a file of the lake cannot be read ({said}): `forensics repair` lists what can be done")
+
 
 class VersionGone(ForensicsError):
     """Files of an earlier version of a table were vacuumed, or taken off with what was lost."""

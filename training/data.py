@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate, get_w
 from etl.errors import ForensicsError, TableDamaged
 from etl.lake import storage
 from training.decoding import RAW, decode, raw_pixels
-from training.errors import BadLabel, RowsLost, TransformFailed, WorkerDied, WrongSize
+from training.errors import BadLabel, RowsLost, TransformFailed, UndecodableImage, WorkerDied, WrongSize
 from training.plan import shares, taken
 from training.reader import PlannedReader
 from training.splits import Split
-from training.watchdog import with_deadline
+from training.watchdog import leave_with_parent, with_deadline
 
 Transform = Callable[[Any, str], NDArray[np.uint8]]
 """Makes a detector's input of decoded pixels [H, W, 3] (or an image of Pillow) and the image's id."""
@@ -74,7 +74,13 @@ def batches(
         # Forked from a clean server: a fork of this process would copy the locks of its threads.
         context = get_context("forkserver")
         context.set_forkserver_preload(["training.data", "training.augmentations"])
-    loader = DataLoader(dataset, batch_size=None, num_workers=loading.workers, multiprocessing_context=context)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=loading.workers,
+        multiprocessing_context=context,
+        worker_init_fn=leave_with_parent,
+    )
     came = 0
     try:
         for item in with_deadline(loader, loading.deadline_seconds):
@@ -83,7 +89,7 @@ def batches(
             came += len(item.image_ids)
             yield item
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if "DataLoader worker (pid" not in str(error):
             raise
         raise WorkerDied(
             f"a process that reads the split '{split.name}' ended ({str(error).splitlines()[0][:200]}); if memory "
@@ -172,13 +178,15 @@ class _Epoch(IterableDataset):
             ) from error
 
     def _transformed(self, rows: Any, row: int, image_id: str) -> NDArray[np.uint8]:
+        data = rows.bytes[row]
+        if not data.is_valid:
+            raise UndecodableImage(f"image {image_id} has no bytes")
         if rows.format[row] == RAW:
-            pixels = raw_pixels(
-                memoryview(rows.bytes[row].as_buffer()), rows.height[row], rows.width[row], image_id
-            )
+            height, width = (int(edge) if edge > 0 else 0 for edge in (rows.height[row], rows.width[row]))
+            pixels = raw_pixels(memoryview(data.as_buffer()), height, width, image_id)
             self._require_size(pixels, image_id)
         else:
-            pixels = decode(rows.bytes[row].as_py(), image_id)
+            pixels = decode(data.as_py(), image_id)
         try:
             return self.transform(pixels, image_id)
         except (Exception, SystemExit) as error:

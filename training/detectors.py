@@ -119,12 +119,18 @@ def input_size(name: str, asked: int | None = None) -> int:
 
 
 def build(
-    name: str, seed: int = 0, weights: str | None = None, size: int | None = None, frozen: bool = False
+    name: str,
+    seed: int = 0,
+    weights: str | None = None,
+    size: int | None = None,
+    frozen: bool = False,
+    whole: bool = False,
 ) -> torch.nn.Module:
     """Return the model, its weights random by `seed` or from `weights` (see `weights.located`).
 
-    With `frozen` all but the head stays as it is. Raises ConfigError for an unknown name, and for a pretrained
-    backbone without weights; WeightsMismatch for weights that do not fit.
+    With `frozen` all but the head stays as it is; with `whole` the weights must have a head too. Raises
+    ConfigError for an unknown name, and for a pretrained backbone without weights; WeightsMismatch for weights
+    that do not fit.
     """
     detector = find(name)
     if detector.backbone and weights is None:
@@ -135,7 +141,7 @@ def build(
     torch.manual_seed(seed)
     model = detector.make(input_size(name, size))
     if weights is not None:
-        weight_files.load(model, weights, detector.backbone)
+        weight_files.load(model, weights, detector.backbone, whole)
     if frozen:
         head = model.get_submodule("head" if hasattr(model, "head") else timm_head(model))
         model.requires_grad_(False)

@@ -92,7 +92,10 @@ def _set_of(root: str, run: Run) -> TrainingSet:
 def _transforms(asked: Sequence[str]) -> list[str]:
     """Return the degradations asked for, once each; `all` is all that there are. Raises ConfigError."""
     if "all" not in asked:
-        return [name for name in dict.fromkeys(asked) if name != UNTRANSFORMED]
+        names = [name for name in dict.fromkeys(asked) if name != UNTRANSFORMED]
+        for name in names:  # before the first is scored
+            scoring.transform_of(name, 1)
+        return names
     from training import degradations
 
     return degradations.names()

@@ -1,6 +1,8 @@
 """Starting several processes that train one detector: by torchrun on this machine, or as tasks of Spark."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,10 +33,16 @@ def launch(settings: TrainSettings) -> None:
         return
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(settings.processes), str(JOB), *words]
-    if subprocess.run(command, env=_environment(), check=False).returncode:
+    if subprocess.run(command, env=_environment(), check=False, preexec_fn=_end_with_parent).returncode:
         raise ProcessesFailed(
             f"one of {settings.processes} processes failed, and says above why; the others were ended"
         )
+
+
+def _end_with_parent() -> None:
+    """Have torchrun, which then ends its processes, told to end when this command is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def _by_spark(settings: TrainSettings, words: list[str]) -> None:

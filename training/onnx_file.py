@@ -49,17 +49,19 @@ def export(detector: Trained, folder: Path) -> Exported:
     Raises ConfigError for a folder with another detector, NotTheSameLogits, and as `Trained.load`.
     """
     file, config = folder / FILE, folder / CONFIG
-    if file.exists() or config.exists():
+    if config.exists():  # it comes last
         try:
             told = json.loads(config.read_text(encoding="utf-8"))
             if file.exists() and told[_CHECKSUM] == detector.checksum:
                 return Exported(detector.name, file, float(told[_DIFFERENCE]), False)
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # not of ours, or not whole
+            pass  # not of ours
         raise ConfigError(f"--to: {folder} holds another detector; name a new folder")
     model, size = detector.load("cpu")
     found = write(model, size, file)
-    config.write_text(_described(detector, size, found), encoding="utf-8")
+    partial = config.with_suffix(".partial")
+    partial.write_text(_described(detector, size, found), encoding="utf-8")
+    partial.replace(config)
     return Exported(detector.name, file, found, True)
 
 

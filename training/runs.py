@@ -100,8 +100,9 @@ def train(settings: TrainSettings, world: World = ALONE) -> Trained:
         splits = _splits(settings.root, training_set)
         if settings.patience and not splits[1].rows:
             raise ConfigError(f"--patience needs a validation split, and {training_set.label} has none")
+        as_it_is = settings.weights is not None and not settings.epochs
         model = detectors.build(
-            settings.detector, settings.seed, settings.weights, size, settings.freeze_backbone
+            settings.detector, settings.seed, settings.weights, size, settings.freeze_backbone, whole=as_it_is
         ).to(device)
         loop.leave_a_core_to_the_loader(device)
         trainee = loop.new_trainee(model, settings)

@@ -38,4 +38,6 @@ def _load_pyfunc(folder: str) -> Served:
     """Load a detector's folder; the name is MLflow's."""
     config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
     size = config["input_size"]
-    return Served(detectors.build(config["detector"], weights=str(Path(folder) / WEIGHTS), size=size), size)
+    return Served(
+        detectors.build(config["detector"], weights=str(Path(folder) / WEIGHTS), size=size, whole=True), size
+    )

@@ -19,6 +19,8 @@ from training.loop import leave_a_core_to_the_loader
 from training.serving import CONFIG, WEIGHTS
 from training.tracking import Run, Tracker
 
+_LARGEST = 4096
+"""Pixels of a side that a detector may ask for"""
 _RELEASED = {("small", 16): "vit_small_224", ("tiny", 16): "vit_tiny"}
 """The paper's model_size and patch_size, and the detector that they are; its input_size says the side."""
 
@@ -42,9 +44,12 @@ class Trained:
         """Return the detector's name in the registry and the side of its input. Raises NothingUsable."""
         try:
             told = json.loads(self.config.read_text(encoding="utf-8"))
-            if "detector" not in told:
-                return _RELEASED[told["model_size"], told["patch_size"]], int(told["input_size"])
-            return str(told["detector"]), int(told["input_size"])
+            size = int(told["input_size"])
+            if not 0 < size <= _LARGEST:
+                raise ValueError(f"an input_size of {size}")
+            released = "detector" not in told
+            name = _RELEASED[told["model_size"], told["patch_size"]] if released else told["detector"]
+            return str(name), size
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NothingUsable(f"{self.config} is no configuration of a detector: {error!r}") from None
 
@@ -54,7 +59,7 @@ class Trained:
         Raises NothingUsable, ConfigError, WeightsMismatch.
         """
         name, size = self.kind()
-        model = detectors.build(name, weights=str(self.weights), size=size)
+        model = detectors.build(name, weights=str(self.weights), size=size, whole=True)
         chosen = detectors.device(device)
         leave_a_core_to_the_loader(chosen)
         return model.to(chosen), size

@@ -1,8 +1,10 @@
-"""A deadline on an iterator: a stalled disk, decoder or worker process ends a command instead of hanging it."""
+"""No waiting for ever: a deadline on an iterator, and the end of a process whose parent was killed."""
 
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from multiprocessing import parent_process
 from typing import TypeVar
 
 from training.errors import LoaderStalled
@@ -11,8 +13,21 @@ Item = TypeVar("Item")
 _END = object()
 
 
+def leave_with_parent(*_: object) -> None:
+    """End this process once the one that it works for was killed; under a fork server nothing else would."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def with_deadline(items: Iterable[Item], seconds: float, ahead: int = 2) -> Iterator[Item]:
-    """Yield from `items`, which a thread runs through, at most `ahead` of the consumer.
+    """Yield from `items`, which a thread runs through, at most `ahead` of the consumer: a stalled disk, decoder or
+    worker process ends a command instead of hanging it.
 
     Raises LoaderStalled when an item takes longer than `seconds`, and whatever `items` raises.
     """

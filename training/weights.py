@@ -32,6 +32,8 @@ def located(source: str) -> Path:
     path = Path(source)
     if path.is_dir():
         path = path / FILE
+        if not path.is_file():
+            raise ConfigError(f"--weights: {source} holds no {FILE}; pickled weights such as .bin are not read")
     if path.is_file():
         if path.suffix != ".safetensors":
             raise ConfigError(f"--weights: {path} is no .safetensors file, and nothing else is read")
@@ -78,8 +80,9 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def load(model: torch.nn.Module, source: str, backbone: str = "") -> None:
-    """Load weights into `model`; the head may be missing or of other classes, as in a pretrained backbone.
+def load(model: torch.nn.Module, source: str, backbone: str = "", whole: bool = False) -> None:
+    """Load weights into `model`; the head may be missing or of other classes, as in a pretrained backbone, unless
+    they are to be `whole`: a detector that is used as it is.
 
     `backbone` is the prefix in `model` of a backbone that stands in a module of its own: weights without it are
     taken for the backbone's. Raises WeightsMismatch naming what does not fit, and as `located`.
@@ -95,6 +98,8 @@ def load(model: torch.nn.Module, source: str, backbone: str = "") -> None:
     if backbone and not any(key.startswith(backbone) for key in tensors):
         tensors = {backbone + key: tensor for key, tensor in tensors.items() if not key.startswith(_HEADS)}
         free = {key for key in own if not key.startswith(backbone)}
+    if whole:
+        free = set()
     fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
     unfit = (set(tensors) | set(own)) - set(fitting) - free
     if unfit:

@@ -6,14 +6,16 @@
 Without workers CPU seconds are measured too, which tell something where other work shares the machine.
 
 Half of the images are PNGs and half JPEGs of 512 pixels, made of the shipped photographs with noise of their own.
-Every way ends in batches of 224 pixels in this process; ours are uint8, the reference's normalised floats, as its
-code has it. An epoch's start, of processes too, counts. The ways, which take turns in each round:
+Every way ends in batches of 224 pixels in this process, uint8 where the augmentation is ours, to be normalised on
+the device; the reference's are normalised floats, as its code has it. An epoch's start, of processes too, counts.
+The ways, which take turns in each round:
 
 - limit: bytes in memory, our decoding and augmentation, torch's workers;
 - ours: a training set in Delta, Petastorm behind our plan;
 - pyarrow: the same files, row groups read by pyarrow, our decoding and augmentation;
 - webdataset: the same images in tar files, one for each worker, read by WebDataset, our decoding and augmentation;
 - reference: files, Pillow, torchvision's transforms on Pillow images, as the paper's code composes them;
+- normalised: ours, and the batches made normalised floats in this process, as on a machine without a GPU;
 - resized: ours, from rows that hold pixels with the shorter edge at 256.
 """
 
@@ -41,13 +43,15 @@ from webdataset import TarWriter, WebDataset
 from etl.images.resizing import RAW, shorter_edge_at
 from etl.lake import snapshot
 from etl.lake.schemas import training_rows
-from training.augmentations import TrainTransform
+from training.augmentations import TrainTransform, to_input
 from training.data import Loading, batches
 from training.decoding import decode
 from training.splits import Split, local_path, open_split
 
 EDGE, CROP, BATCH, ROWS_A_GROUP = 512, 224, 64, 32
 Row = dict[str, Any]
+Way = Callable[[int], Iterator[int]]
+"""From the epoch to the sizes of its batches."""
 
 
 def main() -> int:
@@ -84,7 +88,7 @@ def main() -> int:
 def print_ratios(clock: str, rates: dict[str, list[float]]) -> None:
     for over, under in (
         ("ours", "reference"), ("ours", "limit"), ("ours", "pyarrow"), ("ours", "webdataset"),
-        ("resized", "reference"), ("limit", "reference"),
+        ("normalised", "reference"), ("resized", "reference"), ("limit", "reference"),
     ):  # fmt: skip
         ratios = [one / other for one, other in zip(rates[over], rates[under], strict=True)]
         low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
@@ -108,8 +112,8 @@ def encoded(count: int) -> list[Row]:
     return rows
 
 
-def prepared(work: Path, rows: list[Row], workers: int) -> dict[str, Callable[[int], Iterator[int]]]:
-    """Write the images in every form; return each way as a function of the epoch that yields batches' sizes."""
+def prepared(work: Path, rows: list[Row], workers: int) -> dict[str, Way]:
+    """Write the images in every form; return each way."""
     files, tars = work / "files", work / "tars"
     files.mkdir(parents=True)
     tars.mkdir()
@@ -121,11 +125,13 @@ def prepared(work: Path, rows: list[Row], workers: int) -> dict[str, Callable[[i
     small = [row | pixels_of(row["bytes"]) for row in rows]
     resized = table(work / "resized", small)
 
-    def ours(of: Split) -> Callable[[int], Iterator[int]]:
+    def ours(of: Split, ready: Callable[[torch.Tensor], torch.Tensor] = lambda images: images) -> Way:
         loading = Loading(BATCH, seed=1, workers=workers)
-        return lambda epoch: (len(b.labels) for b in batches(of, TrainTransform(CROP, 1, epoch), loading, epoch))
+        return lambda epoch: (
+            len(ready(batch.images)) for batch in batches(of, TrainTransform(CROP, 1, epoch), loading, epoch)
+        )
 
-    def in_torch(make: Callable[[int], Any], **options: Any) -> Callable[[int], Iterator[int]]:
+    def in_torch(make: Callable[[int], Any], **options: Any) -> Way:
         return lambda epoch: (len(b[0]) for b in DataLoader(make(epoch), num_workers=workers, **options))
 
     paths = sorted(files.iterdir())
@@ -136,8 +142,13 @@ def prepared(work: Path, rows: list[Row], workers: int) -> dict[str, Callable[[i
         "pyarrow": in_torch(lambda epoch: InRowGroups(split, epoch), batch_size=BATCH),
         "webdataset": in_torch(lambda epoch: in_tars(sorted(tars.iterdir()), epoch), batch_size=BATCH),
         "reference": in_torch(lambda epoch: InFiles(paths), **shuffled),
+        "normalised": ours(split, to_floats),
         "resized": ours(resized),
     }
+
+
+def to_floats(images: torch.Tensor) -> torch.Tensor:
+    return to_input(images, torch.device("cpu"))
 
 
 def write_tar(path: Path, rows: list[Row]) -> None:

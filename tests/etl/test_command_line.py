@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import polars as pl
 import pytest
 from deltalake.exceptions import DeltaError
 
@@ -35,6 +36,16 @@ def test_a_full_disk_is_one_line_whoever_writes(error, capsys):
 
     assert run(main, []) == 1
     assert capsys.readouterr().err.startswith("error: a disk is full") and os.strerror(28) == errors.DiskFull.SAID
+
+
+@pytest.mark.parametrize("content", [b"PAR1 and no more", b"", None])
+def test_a_file_of_the_lake_that_cannot_be_read_is_one_line(content, tmp_path, capsys):
+    file = tmp_path / "part-0.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    assert run(lambda argv: pl.scan_parquet(str(file), schema={"a": pl.Int64}).collect(), []) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: a file of the lake cannot be read") and len(told.splitlines()) == 1
 
 
 def test_the_exit_codes_are_those_of_the_manual():

@@ -130,6 +130,18 @@ def test_a_backbone_with_a_head_of_other_classes_keeps_its_own_head(tmp_path: Pa
     assert torch.equal(model.pos_embed, backbone["pos_embed"])
 
 
+def test_weights_that_are_used_as_they_are_must_have_a_head_of_their_own(tmp_path: Path):
+    whole = tensors(detectors.build("test_vit", seed=9))
+    headless = {key: tensor for key, tensor in whole.items() if not key.startswith("head.")}
+    of_other_classes = headless | {"head.weight": torch.zeros(7, 64), "head.bias": torch.zeros(7)}
+    for number, saved in enumerate((whole, headless, of_other_classes)):
+        save_file(saved, tmp_path / f"{number}.safetensors")
+    detectors.build("test_vit", weights=str(tmp_path / "0.safetensors"), whole=True)
+    for number in (1, 2):
+        with pytest.raises(WeightsMismatch, match=r"does not fit the detector at head\.bias"):
+            detectors.build("test_vit", weights=str(tmp_path / f"{number}.safetensors"), whole=True)
+
+
 def test_a_probe_takes_the_weights_of_its_backbone_and_of_itself(tmp_path: Path, monkeypatch):
     tiny = detectors.Detector(lambda size: detectors._clip("test_vit", size), 160, "", False, "features.net.")
     monkeypatch.setitem(detectors.DETECTORS, "tiny_clip", tiny)

@@ -186,7 +186,8 @@ def test_the_demos_table_shows_generators_their_mean_and_the_baselines(evaluated
 
 def test_an_unknown_degradation_is_refused_by_name(evaluated):
     with pytest.raises(ConfigError, match="no transform 'jpeg-7'"):
-        job.main(["--root", str(evaluated[0]), "--run", evaluated[1], "--transforms", "[jpeg-7]"])
+        job.main(["--root", str(evaluated[0]), "--run", evaluated[1], "--transforms", "[webp-50, jpeg-7]"])
+    assert "webp-50" not in snapshot.read(str(evaluated[0]), PREDICTIONS)["transform"].to_list()
 
 
 def test_a_baseline_on_metadata_finds_what_a_forest_can_see(tmp_path, rows, write_rows, register):

@@ -2,17 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import training
 from etl.errors import NothingUsable, TableDamaged
 from etl.lake import snapshot
 from etl.lake.schemas import training_rows
 from training.augmentations import TestTransform, TrainTransform
 from training.data import Batch, Loading, batches
+from training.decoding import RAW
 from training.errors import (
     LoaderStalled,
     SplitsOverlap,
@@ -112,6 +117,55 @@ def test_a_worker_that_hangs_is_an_error_within_the_deadline(train):
     with pytest.raises(LoaderStalled):
         list(batches(train, sleeping, Loading(workers=0, deadline_seconds=0.5)))
     assert time.monotonic() - start < 10
+
+
+_TRAINING = """
+import os, sys, time
+from pathlib import Path
+from etl.lake.schemas import training_rows
+from training.data import Loading, batches
+from training.splits import open_split
+
+def sleeping(pixels, image_id):
+    Path(sys.argv[1], "pids", f"{os.getpid()}-{os.getppid()}").touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    train = open_split(sys.argv[1], training_rows("demo"), int(sys.argv[2]), "train")
+    list(batches(train, sleeping, Loading(workers=2)))
+"""
+
+
+def test_the_processes_of_a_killed_command_end_too(tmp_path, rows, write_rows):
+    version = write_rows(tmp_path, rows("train", 12), rows_a_group=3)
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "feed.py").write_text(_TRAINING)
+    command = [sys.executable, str(tmp_path / "feed.py"), str(tmp_path), str(version)]
+    main = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(training.__file__).parents[1])})
+    try:
+        wait_for(lambda: len(list((tmp_path / "pids").iterdir())) == 2, 60)
+    finally:
+        main.kill()
+        main.wait()
+    pids = {int(pid) for file in (tmp_path / "pids").iterdir() for pid in file.name.split("-")}
+    assert len(pids) == 3  # two workers and their server
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 20)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_row_without_bytes_is_an_error_that_names_it(tmp_path, rows, write_rows):
+    bad = rows("train", 4)
+    for row in bad:
+        row |= {"bytes": None, "format": RAW}
+    opened = open_split(str(tmp_path), TABLE, write_rows(tmp_path, bad), "train")
+    with pytest.raises(UndecodableImage, match=r"image [0-9a-f]{64} has no bytes"):
+        list(batches(opened, one_pixel, Loading()))
 
 
 @pytest.mark.parametrize("left", [100, 0.5, -20, None])

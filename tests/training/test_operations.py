@@ -42,6 +42,16 @@ def test_an_operation_does_what_pillow_does(name, pictures):
     assert equivalence.within(name, differences)
 
 
+@pytest.mark.parametrize("size", [(40_000, 3), (3, 40_000), (1, 1), (700, 2)])
+def test_an_image_of_any_size_is_turned_and_sheared_as_pillow_does(size):
+    width, height = size
+    picture = Image.fromarray(np.random.default_rng(0).integers(90, 110, (height, width, 3), dtype=np.uint8))
+    for name, parameters in (("rotate", {"degrees": 7.0}), ("shear", {"x_degrees": -9.0, "y_degrees": 3.0})):
+        ours = OPERATIONS[name].apply(np.asarray(picture), **parameters)
+        wanted = np.asarray(equivalence.by_pillow(name, picture, parameters))
+        assert ours.shape == wanted.shape and np.abs(ours.astype(int) - wanted).max() <= 3
+
+
 def drawn(operation: Operation, count: int = 3000, height: int = 100, width: int = 80) -> dict[str, np.ndarray]:
     random = np.random.default_rng(5)
     rows = [operation.draw(random, height, width) for _ in range(count)]

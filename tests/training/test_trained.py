@@ -77,8 +77,11 @@ def test_scoring_without_a_detector_or_a_known_training_set_says_what_to_name(la
 def test_folders_that_hold_no_detector_are_refused(published, tmp_path):
     with pytest.raises(ConfigError, match="is a file; name the folder"):
         trained.find(str(tmp_path), str(published / "model.safetensors"))
-    with pytest.raises(ConfigError, match="no file"):
+    with pytest.raises(ConfigError, match=r"holds no model\.safetensors; pickled weights"):
         trained.find(str(tmp_path), str(tmp_path))
+    (published / "config.json").write_text('{"model_size": "tiny", "patch_size": 16, "input_size": -5}')
+    with pytest.raises(NothingUsable, match="an input_size of -5"):
+        trained.find(str(tmp_path), str(published)).load("cpu")
     (published / "config.json").write_text('{"model_size": "huge", "patch_size": 16, "input_size": 32}')
     with pytest.raises(NothingUsable, match="no configuration of a detector"):
         trained.find(str(tmp_path), str(published)).load("cpu")
@@ -99,6 +102,9 @@ def test_an_onnx_file_gives_the_logits_of_its_detector(published, tmp_path, caps
     assert told["largest_difference_of_logits"] < 1e-4 and told["resize_shorter_edge"] == 37
     assert job.main(words) == 0
     assert "0 new + 0 rejected + 1 already there" in capsys.readouterr().out
+    (tmp_path / "onnx" / "config.json").unlink()  # as where the command was killed before the end
+    assert job.main(words) == 0
+    assert "1 detectors = 1 new" in capsys.readouterr().out
     told["weights_sha256"] = "of another"
     (tmp_path / "onnx" / "config.json").write_text(json.dumps(told))
     with pytest.raises(ConfigError, match="holds another detector"):

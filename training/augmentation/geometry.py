@@ -7,7 +7,6 @@ by one level in half of the values, by two or three in 1 %, by at most seven any
 """
 
 import math
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,6 +18,8 @@ from training.augmentation.codecs import Pixels
 
 cv2.setNumThreads(0)  # the loader's workers are the threads; OpenCV's own would not outlive a fork
 
+_WIDEST = 32_000
+"""Pixels of an edge that OpenCV warps: it counts them in 16 bits."""
 _BY_TORCH = {
     Image.Resampling.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
     Image.Resampling.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
@@ -100,16 +101,27 @@ def warp(pixels: Pixels, matrix: NDArray[np.float64]) -> Pixels:
     size = pixels.shape[1], pixels.shape[0]
     centre = (np.array(size) - 1) / 2
     source = np.column_stack([matrix, centre - matrix @ centre])
+    if max(size) > _WIDEST:
+        return _warp_by_pillow(pixels, source)
     # With a border of its own OpenCV needs not handle what lies outside, which takes it half as long again.
     bordered = cv2.copyMakeBorder(pixels, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     within = source + np.array([[0, 0, 1], [0, 0, 1]])
     warped = cv2.warpAffine(bordered, within, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    first, end = _columns_within(source, *size)
-    beginnings = _beginnings(size[0])[:, : size[0]]
-    return cv2.copyTo(warped, beginnings[end] - beginnings[first]).astype(np.uint8, copy=False)
+    first, end = (bound[:, None] for bound in _columns_within(source, *size))
+    columns = np.arange(size[0], dtype=np.int16)
+    inside = (columns >= first) & (columns < end)
+    return cv2.copyTo(warped, inside.view(np.uint8)).astype(np.uint8, copy=False)
 
 
-def _columns_within(source: NDArray[np.float64], width: int, height: int) -> NDArray[np.intp]:
+def _warp_by_pillow(pixels: Pixels, source: NDArray[np.float64]) -> Pixels:
+    """The same for what OpenCV cannot count the columns of; Pillow's places are those of pixels' corners."""
+    corners = source[:, 2] + 0.5 - source[:, :2].sum(axis=1) / 2
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    places = np.column_stack([source[:, :2], corners]).ravel().tolist()
+    return np.asarray(image.transform(image.size, Image.Transform.AFFINE, places, Image.Resampling.BILINEAR))
+
+
+def _columns_within(source: NDArray[np.float64], width: int, height: int) -> NDArray[np.int16]:
     """Return for each row the first column, and the one after the last, whose source lies in the image; they are
     equal where none does."""
     rows = np.arange(height)
@@ -122,14 +134,7 @@ def _columns_within(source: NDArray[np.float64], width: int, height: int) -> NDA
         np.maximum(first, moved + near, out=first)
         np.minimum(end, moved + far, out=end)
     first = np.ceil(first).clip(0, width)
-    return np.stack([first, np.ceil(end).clip(first, width)]).astype(np.intp)
-
-
-@lru_cache
-def _beginnings(width: int) -> NDArray[np.uint8]:
-    """Return rows of which number n has its first n columns set; one table does for widths alike."""
-    columns = 1 << width.bit_length()
-    return np.tri(columns, columns, -1, dtype=np.uint8)
+    return np.stack([first, np.ceil(end).clip(first, width)]).astype(np.int16)
 
 
 def pad_and_restore(pixels: Pixels, top: int, bottom: int, left: int, right: int, grey: int) -> Pixels:

@@ -3,13 +3,12 @@
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -22,6 +21,7 @@ from training.experiments import features, planning, records, trained, work
 from training.experiments.cells import Chosen
 from training.experiments.planning import Plan
 from training.experiments.work import Result
+from training.watchdog import leave_with_parent
 
 _FLUSH_SECONDS = float(os.environ.get("FORENSICS_FLUSH_SECONDS", "20"))
 """Between writes: what a kill can cost. The variable is for tests."""
@@ -151,24 +151,12 @@ def _executor(processes: int) -> Iterator[Callable[..., Future[Any]]]:
         return
     context = get_context("forkserver")
     context.set_forkserver_preload(["training.experiments.work"])
-    with ProcessPoolExecutor(processes, context, initializer=_leave_with_parent) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=leave_with_parent) as pool:
         try:
             yield pool.submit
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _leave_with_parent() -> None:
-    """End this process once the one that it works for was killed; its pool would let it wait for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _at_once(call: Callable[..., Any], *arguments: Any) -> Future[Any]:
