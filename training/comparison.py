@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from etl.errors import NothingUsable
-from training import bootstrap, evaluation, scoring, targets
+from training import baselines, bootstrap, evaluation, scoring, targets
 from training.evaluation import Judging
 from training.judging_settings import CompareSettings
 from training.metrics import METRICS
+from training.tracking import Tracker
 
 Row = dict[str, Any]
 
@@ -30,19 +31,16 @@ class Compared(NamedTuple):
 
 
 def compare(settings: CompareSettings) -> Compared:
-    """Compare the two runs of the settings. Raises NothingUsable where they share no scored image."""
+    """Compare the two runs of the settings.
+
+    Raises NothingUsable for a run that there is not, and where they share no scored image.
+    """
     target = targets.find(settings.root, settings.collection)
-    runs = [scoring.predictions(settings.root, target, run, settings.transform) for run in settings.runs]
-    for name, found in zip(settings.runs, runs, strict=True):
-        if found.is_empty():
-            raise NothingUsable(
-                f"run '{name}' has scored no image of {target.name} under '{settings.transform}'; run `forensics "
-                "evaluate` with it first"
-            )
+    ids, runs = zip(*(_scored(settings, target, name) for name in settings.runs), strict=True)
     a, b = (one.join(other.select("image_id"), on="image_id", how="semi") for one, other in (runs, runs[::-1]))
     if a.is_empty():
         raise NothingUsable(f"the runs have no image of {target.name} in common")
-    judgings = [_judging(settings, run) for run in settings.runs]
+    judgings = [_judging(settings, run_id) for run_id in ids]
     figures = [
         evaluation.evaluate(settings.root, found, how, target.pairs)
         for found, how in zip((a, b), judgings, strict=True)
@@ -50,6 +48,21 @@ def compare(settings: CompareSettings) -> Compared:
     differences = [row for pair in zip(*figures, strict=True) for row in _differences(*pair)]
     alone = runs[0].height - a.height, runs[1].height - b.height
     return Compared(differences, _flipped(a, b, judgings), a.height, alone)
+
+
+def _scored(settings: CompareSettings, target: targets.Target, name: str) -> tuple[str, pl.DataFrame]:
+    """Return the id of a run, a baseline or a registered detector's run, and what it has scored of the images."""
+    run_id = name
+    found = scoring.predictions(settings.root, target, run_id, settings.transform)
+    if found.is_empty() and not name.startswith(baselines.PREFIX):
+        run_id = Tracker(settings.root).finished_run(name).run_id
+        found = scoring.predictions(settings.root, target, run_id, settings.transform)
+    if found.is_empty():
+        raise NothingUsable(
+            f"run '{name}' has scored no image of {target.name} under '{settings.transform}'; run `forensics "
+            "evaluate` with it first"
+        )
+    return run_id, found
 
 
 def _judging(settings: CompareSettings, run: str) -> Judging:

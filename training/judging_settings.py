@@ -71,7 +71,7 @@ class CompareSettings:
     root: str = "lake"
     """Folder of the lake"""
     runs: list[str] = field(default_factory=list)
-    """Two MLflow runs, as [A, B]; baseline:NAME is one too"""
+    """Two MLflow runs or registered detectors, as [A, B]; baseline:NAME is one too"""
     collection: str = ""
     """Collection, or NAME@VERSION/SPLIT of a training set, on which `forensics evaluate` has judged both"""
     transform: str = "none"

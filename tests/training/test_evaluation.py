@@ -244,8 +244,11 @@ def test_two_runs_are_compared_on_the_same_images_with_paired_intervals(evaluate
     head, *flipped = capsys.readouterr().out.splitlines()
     assert head.startswith("image_id,label,generator_id") and len(flipped) <= 12
     words[3] = f"[{first}, nobody]"
-    with pytest.raises(NothingUsable, match="'nobody' has scored no image"):
+    with pytest.raises(NothingUsable, match="no run 'nobody'"):
         compare_job.main(words)
+    words[3] = f"[{first}, {Tracker(str(root)).registered_name(Tracker(str(root)).run(second))}]"
+    assert compare_job.main([*words, "--flipped", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == flipped
 
 
 def test_files_are_scored_and_bad_ones_reported_with_ingests_codes(evaluated, rows, tmp_path, capsys):
