@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,19 @@ def encode(label: int, number: int, size: int = 40) -> bytes:
 def one_thread() -> None:
     """Tiny tensors gain nothing from threads, and lose much where cores are few."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[[Callable[[], object], float], None]:
+    """Wait until something holds, so many seconds at most."""
+
+    def wait(holds: Callable[[], object], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

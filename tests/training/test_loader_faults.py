@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +135,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_processes_of_a_killed_command_end_too(tmp_path, rows, write_rows):
+def test_the_processes_of_a_killed_command_end_too(tmp_path, rows, write_rows, wait_for):
     version = write_rows(tmp_path, rows("train", 12), rows_a_group=3)
     (tmp_path / "pids").mkdir()
     (tmp_path / "feed.py").write_text(_TRAINING)
@@ -150,13 +149,6 @@ def test_the_processes_of_a_killed_command_end_too(tmp_path, rows, write_rows):
     pids = {int(pid) for file in (tmp_path / "pids").iterdir() for pid in file.name.split("-")}
     assert len(pids) == 3  # two workers and their server
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 20)
-
-
-def wait_for(holds: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_a_row_without_bytes_is_an_error_that_names_it(tmp_path, rows, write_rows):

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def test_two_processes_train_on_disjoint_shards_and_learn_as_one_with_twice_the_
 
 
 @pytest.mark.timeout(600)
-def test_the_processes_of_a_killed_training_end_too(lake_root):
+def test_the_processes_of_a_killed_training_end_too(lake_root, wait_for):
     words = [*command(lake_root), "--epochs", "3000", "--processes", "2", "--batch_size", "4", "--device", "cpu"]
     main = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(of_lake(lake_root)) >= 4 and all_runs(lake_root), 300)  # with torchrun and two processes
@@ -151,13 +150,6 @@ def of_lake(root: Path) -> list[str]:
             if str(root).encode() in file.read_bytes():
                 found.append(file.parent.name)
     return found
-
-
-def wait_for(holds: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_a_finished_training_is_found_again_and_adds_nothing(lake_root, capsys):
